@@ -1,0 +1,167 @@
+"""The composition root: builds every service from the settings, once a process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from bailee.access import checks as access_checks
+from bailee.access.accounts import Accounts
+from bailee.access.authentication import Authenticator
+from bailee.access.keys import ApiKeys
+from bailee.assurance import jobs as assurance_jobs
+from bailee.assurance.checks import bind_checks
+from bailee.assurance.service import Assurance
+from bailee.assurance.toms import load_toms
+from bailee.encryption import checks as encryption_checks
+from bailee.encryption.cache import KeyCache
+from bailee.encryption.envelope import KEY, DataKey
+from bailee.encryption.hashing import PasswordHasher
+from bailee.encryption.roots import open_root
+from bailee.encryption.service import Keyring
+from bailee.encryption.tls import Certificates, ensure_certificates
+from bailee.events import Events
+from bailee.foundation.clock import Clock
+from bailee.foundation.cluster import embedded_conninfo
+from bailee.foundation.database import Database, Login
+from bailee.foundation.errors import ConfigurationError
+from bailee.foundation.jobs import Jobs
+from bailee.foundation.objects import Objects
+from bailee.foundation.settings import EMBEDDED, Settings
+from bailee.infrastructure import checks as infrastructure_checks
+from bailee.ledger import store as ledger_store
+from bailee.ledger.note import Signer
+from bailee.ledger.sequencer import Sequencer
+from bailee.ledger.service import Ledger
+from bailee.monitoring import checks as monitoring_checks
+from bailee.stores import checks as stores_checks
+from bailee.stores.collection import Collections
+from bailee.stores.files import Files
+from bailee.stores.jobs import Housekeeping
+from bailee.stores.probes import Probes
+from bailee.stores.subjects import Subjects
+from bailee.stores.vault import Vault
+from bailee.tenants import jobs as tenants_jobs
+from bailee.tenants.service import Tenants
+
+_ACCOUNTS_KEY = UUID(int=1)
+
+
+class Services(msgspec.Struct, frozen=True):
+    """Everything a process works with."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    keyring_database: Database
+    objects: Objects
+    certificates: Certificates
+    signer: Signer
+    ledger: Ledger
+    sequencer: Sequencer
+    events: Events
+    keyring: Keyring
+    jobs: Jobs
+    tenants: Tenants
+    keys: ApiKeys
+    accounts: Accounts
+    authenticator: Authenticator
+    collections: Collections
+    vault: Vault
+    files: Files
+    subjects: Subjects
+    assurance: Assurance
+
+
+def logins(settings: Settings) -> tuple[Login, Login]:
+    """How each role reaches the main and the keyring server. Raises ConfigurationError for a URL without TLS."""
+    if settings.database.main == EMBEDDED:
+        return (
+            lambda role: embedded_conninfo(settings.data / "main", role),
+            lambda role: embedded_conninfo(settings.data / "keyring", role),
+        )
+    main, keyring = _verified(settings.database.main), _verified(settings.database.keyring)
+    return lambda _role: main, lambda _role: keyring
+
+
+def _verified(url: str) -> str:
+    """A PostgreSQL URL that verifies its server's certificate, or that stays on this machine's sockets."""
+    parts = conninfo_to_dict(url)
+    if str(parts.get("host") or "").startswith("/"):
+        return make_conninfo(url)
+    if parts.get("sslmode") not in (None, "verify-full"):
+        raise ConfigurationError("A database URL takes sslmode=verify-full: the server's certificate is verified.")
+    return make_conninfo(url, sslmode="verify-full", sslrootcert=parts.get("sslrootcert") or "system")
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Builds and opens the services, and closes them again. Raises ConfigurationError, Unavailable."""
+    clock = Clock()
+    main_login, keyring_login = logins(settings)
+    database = Database(main_login, pool_size=settings.database.pool_size, name="main")
+    keyring_database = Database(keyring_login, pool_size=settings.database.pool_size, name="keyring")
+    jobs = Jobs(main_login("bailee_operator"))
+    hasher = PasswordHasher()
+    await database.open()
+    await keyring_database.open()
+    await jobs.open()
+    try:
+        yield await _compose(settings, clock, database, keyring_database, jobs, hasher)
+    finally:
+        await jobs.close()
+        await keyring_database.close()
+        await database.close()
+        hasher.close()
+
+
+async def _compose(
+    settings: Settings, clock: Clock, database: Database, keyring_database: Database, jobs: Jobs, hasher: PasswordHasher
+) -> Services:
+    certificates = ensure_certificates(settings, clock)
+    objects = Objects(settings.data / "objects")
+    cache = KeyCache(settings.encryption.cache_size, settings.encryption.cache_seconds)
+    keyring = Keyring(keyring_database, open_root(settings.encryption, settings.data), cache)
+    signer = Signer(await _origin(settings, database), await keyring.instance_secret("ledger", Signer.SEED))
+    ledger = Ledger(objects, signer)
+    sequencer = Sequencer(database, objects, signer, clock)
+    events = Events(ledger, clock)
+    tenants = Tenants(keyring, events, jobs)
+    keys = ApiKeys(events, clock)
+    accounts_key = DataKey(_ACCOUNTS_KEY, await keyring.instance_secret("accounts", KEY))
+    accounts = Accounts(events, hasher, accounts_key, clock)
+    collections = Collections(events, jobs)
+    vault = Vault(keyring, events, clock)
+    files = Files(database, keyring, vault, objects, events, jobs, clock, settings.web.max_file_bytes)
+    subjects = Subjects(keyring, vault, files, events, jobs, clock)
+    probes = Probes(database, tenants, collections, vault, files)
+    available: list[object] = [
+        settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, keys, accounts,
+        collections, vault, files, subjects, probes, hasher,
+    ]  # fmt: skip
+    checks = bind_checks(
+        [access_checks, encryption_checks, stores_checks, monitoring_checks, infrastructure_checks], available
+    )
+    assurance = Assurance(database, load_toms(settings.toms), checks, events, clock)
+    tenants_jobs.register(jobs, database, keyring, events)
+    Housekeeping(database, objects, tenants, vault, subjects, events).register(jobs)
+    assurance_jobs.register(jobs, assurance)
+    return Services(
+        settings=settings, clock=clock, database=database, keyring_database=keyring_database, objects=objects,
+        certificates=certificates, signer=signer, ledger=ledger, sequencer=sequencer, events=events, keyring=keyring,
+        jobs=jobs, tenants=tenants, keys=keys, accounts=accounts,
+        authenticator=Authenticator(database, clock), collections=collections, vault=vault, files=files,
+        subjects=subjects, assurance=assurance,
+    )  # fmt: skip
+
+
+async def _origin(settings: Settings, database: Database) -> str:
+    """The name the log signs under: set once, and kept when the address changes later."""
+    async with database.operator() as tx:
+        await ledger_store.create_state(tx, f"{settings.base_url.removeprefix('https://')}/ledger")
+        state = await ledger_store.find_state(tx)
+    if state is None:
+        raise ConfigurationError("The ledger's state is missing; run `bailee migrate`.")
+    return state.origin

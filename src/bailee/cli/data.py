@@ -1,0 +1,235 @@
+"""Commands that act on data, through the API, as a tenant's key."""
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+import msgspec
+
+from bailee.cli.context import connect
+from bailee.cli.output import progress, say, show_json, show_table
+from bailee.client import Record
+from bailee.foundation.errors import ConfigurationError
+
+map_app = cyclopts.App(name="map", help="The data map: what each collection holds.")
+subject_app = cyclopts.App(name="subject", help="One person: everything held, or erasure.")
+
+_MOST_SHOWN = 20
+
+type MapFile = Annotated[Path | None, cyclopts.Parameter(name="--map", help="Define the collection from this JSON file first.")]
+
+
+def register(app: cyclopts.App) -> None:
+    """Adds these commands."""
+    app.command(map_app)
+    app.command(subject_app)
+    app.command(import_records, name="import")
+    app.command(export_records, name="export")
+    app.command(search)
+    app.command(events)
+
+
+def import_records(collection: str, file: Path, *, map_file: MapFile = None, json: bool = False) -> int:
+    """Import NDJSON: one {"subject", "data"} a line. Repeating an import that was interrupted adds nothing twice."""
+    digest = _digest(file)
+    counts: Counter[str] = Counter()
+    faults: list[dict[str, Any]] = []
+    with connect() as client, progress() as bar:
+        if map_file is not None:
+            client.collections.put(collection, _read_json(map_file))
+        total = sum(1 for _ in _raw_lines(file))
+        task = bar.add_task(f"Importing into {collection}", total=total)
+        lines = _Lines(file)
+        # The same file gives the same keys, so what an earlier run has stored is answered and not stored again.
+        for result in client.records.batch_write(collection, lines, idempotency_key=f"import/{collection}/{digest}"):
+            counts["stored" if result.error is None else "refused"] += 1
+            if result.error is not None:
+                faults.append({"line": lines.number_of(result.line), "error": msgspec.to_builtins(result.error)})
+            bar.advance(task)
+        faults += lines.unreadable
+        counts["refused"] += len(lines.unreadable)
+    summary = {"stored": counts["stored"], "refused": counts["refused"], "errors": faults}
+    if json:
+        show_json(summary)
+    else:
+        say(f"{counts['stored']} stored, {counts['refused']} refused.")
+        for fault in faults[:_MOST_SHOWN]:
+            say(f"  line {fault['line']}: {_sentence(fault['error'])}")
+    return int(bool(counts["refused"]))
+
+
+def export_records(collection: str, *, out: Path | None = None, subject: str | None = None) -> None:
+    """Export a collection as NDJSON, to a file or standard output."""
+    count = 0
+    with connect() as client, progress() as bar:
+        known = client.collections.get(collection).records
+        task = bar.add_task(f"Exporting {collection}", total=known if subject is None else None)
+        temporary = out.with_name(f".{out.name}.part") if out else None
+        file = temporary.open("wb") if temporary else sys.stdout.buffer
+        try:
+            for record in client.records.search(collection, subject=subject, page_size=1000):
+                file.write(msgspec.json.encode(record) + b"\n")
+                count += 1
+                bar.advance(task)
+        finally:
+            if temporary:
+                file.close()
+        if temporary and out:
+            temporary.replace(out)
+    say(f"{count} records.")
+
+
+def search(collection: str, *conditions: str, json: bool = False) -> None:
+    """Find records: `bailee search people name.last=Sanders`."""
+    where = {}
+    for condition in conditions:
+        path, separator, value = condition.partition("=")
+        if not separator:
+            raise ConfigurationError(f"A condition reads field=value; {path!r} does not.")
+        where[path] = value
+    with connect() as client:
+        _show_records(list(client.records.search(collection, where=where)), json=json)
+
+
+def events(*, action: str | None = None, limit: int = 50, json: bool = False) -> None:
+    """List events, newest first."""
+    with connect() as client:
+        page = client.events.page(action=action, limit=limit)
+    if json:
+        show_json({"items": page.items})
+        return
+    rows = (
+        (e.time, e.action, f"{e.actor.kind} {e.actor.id}" if e.actor else "", e.outcome, e.ledger_index, e.id)
+        for e in page.items
+    )
+    show_table(["Time", "Action", "Actor", "Outcome", "Leaf", "Event"], rows, empty="There are no events.")
+
+
+@map_app.command(name="list")
+def list_collections(*, json: bool = False) -> None:
+    """List the collections."""
+    with connect() as client:
+        found = list(client.collections.list())
+    if json:
+        show_json({"items": found})
+        return
+    show_table(
+        ["Name", "Title", "Purpose", "Version", "Records"],
+        ((c.name, c.title, c.purpose, c.version, c.records) for c in found),
+        empty="There are no collections.",
+    )
+
+
+@map_app.command(name="show")
+def show_collection(name: str) -> None:
+    """Show one collection, as JSON."""
+    with connect() as client:
+        show_json(client.collections.get(name))
+
+
+@map_app.command
+def define(name: str, file: Path) -> None:
+    """Define or change a collection from a JSON file."""
+    with connect() as client:
+        found = client.collections.put(name, _read_json(file))
+    say(f"{found.name} is at version {found.version}.")
+
+
+@subject_app.command(name="show")
+def show_subject(subject: str, *, json: bool = False) -> None:
+    """Show everything held on one person."""
+    with connect() as client:
+        view = client.subjects.get(subject)
+    if json:
+        show_json(view)
+        return
+    _show_records(list(view.records), json=False)
+    if view.files:
+        show_table(["File", "Size", "Type"], ((f.id, f.size, f.content_type) for f in view.files), empty="")
+
+
+@subject_app.command
+def erase(subject: str, *, yes: bool = False, json: bool = False) -> None:
+    """Erase one person: the key first, then every record and file. It cannot be undone."""
+    if not yes and input("Erase everything held on this person, for good? Type the identifier: ") != subject:
+        say("Nothing was done.")
+        return
+    with connect() as client:
+        receipt = client.subjects.erase(subject)
+    if json:
+        show_json(receipt)
+    else:
+        say(
+            f"{receipt.records} records, {receipt.files} files and {receipt.keys} keys are gone. "
+            f"Event {receipt.event}, leaf {receipt.ledger_index}."
+        )
+
+
+class _Lines:
+    """The readable lines of an NDJSON file, with their numbers kept, so that errors name the file's own lines."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._numbers: list[int] = []
+        self.unreadable: list[dict[str, Any]] = []
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for number, raw in _raw_lines(self._file):
+            try:
+                line = msgspec.json.decode(raw)
+                if not isinstance(line, dict):
+                    raise msgspec.DecodeError("not an object")
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                error = {"code": "malformed", "detail": "This line is not a JSON object in UTF-8."}
+                self.unreadable.append({"line": number, "error": error})
+                continue
+            self._numbers.append(number)
+            yield line
+
+    def number_of(self, position: int) -> int:
+        """The file's line number of the `position`-th readable line, from 1."""
+        return self._numbers[position - 1]
+
+
+def _raw_lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    with file.open("rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            if raw.strip():
+                yield number, raw
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigurationError(f"{file} could not be read: {error.strerror}.") from None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(file.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} could not be read as JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{file} holds no JSON object.")
+    return found
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    parts = [str(error.get("detail", "")), *(f"{e['path']}: {e['message']}" for e in error.get("errors", ()))]
+    return " ".join(parts)
+
+
+def _show_records(records: list[Record], *, json: bool) -> None:
+    if json:
+        show_json({"items": records})
+        return
+    rows = (
+        (r.id, r.subject, r.version, r.updated_at, msgspec.json.encode(r.data).decode()[:100]) for r in records
+    )
+    show_table(["Id", "Subject", "Version", "Updated", "Data"], rows, empty="Nothing was found.")

@@ -1,0 +1,1 @@
+"""Each operation of the API, once: functions from arguments to `Call` values."""

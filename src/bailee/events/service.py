@@ -1,0 +1,94 @@
+"""Recording events and proving them."""
+
+from uuid import UUID
+
+import msgspec
+
+from bailee.events import store
+from bailee.events.catalogue import Details
+from bailee.events.model import Event, Object, Outcome, make_event
+from bailee.events.store import EventRow, NewEvent
+from bailee.foundation.clock import Clock
+from bailee.foundation.database import Reader, TenantReader, Writer
+from bailee.foundation.errors import Invalid, NotFound
+from bailee.foundation.ids import OPERATOR, TenantId, new_id
+from bailee.foundation.principal import Principal
+from bailee.ledger.commitment import canonical, commit, new_salt
+from bailee.ledger.errors import LedgerPending
+from bailee.ledger.evidence import Evidence, EvidenceItem, encode
+from bailee.ledger.service import Ledger
+from bailee.ledger.store import Pending
+
+MAX_BUNDLE = 1000
+
+
+class ListedEvent(Event, frozen=True):
+    """An event with its place in the ledger, once it has one."""
+
+    ledger_index: int | None = None
+
+
+class Events:
+    """The recorder."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    async def record(
+        self,
+        tx: Writer,
+        details: Details,
+        *,
+        by: Principal,
+        on: Object | None = None,
+        tenant: TenantId | None = None,
+        outcome: Outcome = Outcome.SUCCESS,
+    ) -> UUID:
+        """Writes one event that exists if, and only if, `tx` commits. Answers its id.
+
+        The event belongs to the transaction's tenant; an operator's transaction names the tenant concerned, or none.
+        """
+        owner = tx.tenant if isinstance(tx, TenantReader) else tenant
+        event_id = new_id()
+        now = self._clock.now()
+        event = make_event(
+            event_id=event_id, time=now, tenant=owner, by=by, details=details, object_=on, outcome=outcome
+        )
+        body, salt = canonical(msgspec.to_builtins(event)), new_salt()
+        key = owner or OPERATOR
+        row = NewEvent(
+            key, event_id, now, event.action, event.actor.kind, event.actor.id, event.outcome.value, body, salt
+        )
+        await store.insert_event(tx, row)
+        await self._ledger.append(tx, [Pending(key, event_id, commit(salt, body))])
+        tx.recorded.append(event.action)
+        return event_id
+
+    async def page(
+        self, tx: Reader, *, action: str | None = None, tenant: UUID | None = None, before: UUID | None, limit: int
+    ) -> list[ListedEvent]:
+        """Events that `tx` may see, newest first; `action` is one action or the part before its dot."""
+        rows = await store.list_events(tx, action=action, tenant=tenant, before=before, limit=limit)
+        return [_listed(row) for row in rows]
+
+    async def prove(self, tx: Reader, ids: list[UUID]) -> Evidence:
+        """An evidence bundle of events that `tx` may see. Raises NotFound, LedgerPending or Invalid."""
+        if not 1 <= len(ids) <= MAX_BUNDLE:
+            raise Invalid(f"A bundle holds 1 to {MAX_BUNDLE} events.")
+        rows = await store.list_by_ids(tx, ids)
+        if len(rows) != len(set(ids)):
+            raise NotFound
+        published = await self._ledger.published()
+        items = []
+        for row in rows:
+            if row.leaf_index is None:
+                raise LedgerPending("That event is committed, and not yet in the ledger. Try again in a second.")
+            place = await self._ledger.prove(row.leaf_index, published)
+            items.append(EvidenceItem(msgspec.json.decode(row.body), encode(row.salt), place.index, place.proof))
+        return Evidence(self._ledger.origin, self._ledger.vkeys, published.note, items)
+
+
+def _listed(row: EventRow) -> ListedEvent:
+    event = msgspec.json.decode(row.body, type=ListedEvent)
+    return msgspec.structs.replace(event, ledger_index=row.leaf_index)

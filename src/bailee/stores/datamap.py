@@ -1,0 +1,154 @@
+"""The data map: what a collection holds, as a subset of JSON Schema with what data protection adds to it.
+
+A field has a `type` (string, integer, number, boolean, object, array) or a shorthand for a string's format
+(email, phone, date, datetime), a `category` of personal data (inherited by what is nested), and may be
+`required`, and `searchable`: true, or how values are normalised before they are compared.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from bailee.foundation.errors import FieldError, Invalid
+
+MAX_FIELDS = 500
+MAX_DEPTH = 8
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", re.ASCII)
+_CATEGORY = re.compile(r"[a-z][a-z0-9_.]{0,62}", re.ASCII)
+_DURATION = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
+_SHORTHAND = {"email": "email", "phone": "phone", "date": "date", "datetime": "date-time"}
+_NORMALISATION = {"email": "email", "phone": "phone", "date": "date"}
+_NESTING = ("object", "array")
+
+type Type = Literal["string", "integer", "number", "boolean", "object", "array", "email", "phone", "date", "datetime"]
+
+
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+    """One field of a record."""
+
+    type: Type
+    category: str = ""
+    format: Literal["", "email", "phone", "date", "date-time"] = ""
+    title: str = ""
+    required: bool = False
+    searchable: bool | Literal["exact", "text", "email", "phone", "date"] = False
+    min_length: int | None = None
+    max_length: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    enum: list[str | int] | None = None
+    properties: dict[str, "Field"] | None = None
+    additional_properties: bool = False
+    items: "Field | None" = None
+
+    @property
+    def normalisation(self) -> str | None:
+        """How its values are compared, or None when they are not searched."""
+        if self.searchable is False:
+            return None
+        if isinstance(self.searchable, str):
+            return self.searchable
+        return _NORMALISATION.get(self.format, "text" if self.type == "string" else "exact")
+
+
+class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a tenant declares of a collection."""
+
+    title: str
+    purpose: str
+    subject: Literal["required", "optional", "none"]
+    fields: dict[str, Field]
+    retention: str | None = None
+
+    def searchable(self) -> dict[str, str]:
+        """Path of each searchable field → its normalisation. Paths are dotted; array items carry their array's."""
+        return {path: how for path, field in walk(self.fields) if (how := field.normalisation)}
+
+
+def parse_definition(raw: Any) -> Definition:
+    """A definition that makes sense, shorthands resolved. Raises Invalid, naming each fault."""
+    try:
+        definition = msgspec.convert(raw, Definition)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise Invalid(
+            "The collection is not valid.", errors=[FieldError(path.strip("`.") or "collection", f"{message}.")]
+        ) from None
+    definition = msgspec.structs.replace(
+        definition, fields={name: _resolve(field) for name, field in definition.fields.items()}
+    )
+    errors = list(_faults(definition))
+    if errors:
+        raise Invalid("The collection is not valid.", errors=errors[:50])
+    return definition
+
+
+def walk(fields: dict[str, Field], prefix: str = "") -> Iterator[tuple[str, Field]]:
+    """Every field with its path. The items of an array stand at the array's own path."""
+    for name, field in fields.items():
+        path = f"{prefix}{name}"
+        yield path, field
+        inner = field
+        while inner.items is not None:
+            inner = inner.items
+            yield path, inner
+        if inner.properties:
+            yield from walk(inner.properties, f"{path}.")
+
+
+def _resolve(field: Field) -> Field:
+    changes: dict[str, Any] = {}
+    if field.type in _SHORTHAND:
+        changes |= {"type": "string", "format": _SHORTHAND[field.type]}
+    if field.properties is not None:
+        changes["properties"] = {name: _resolve(inner) for name, inner in field.properties.items()}
+    if field.items is not None:
+        changes["items"] = _resolve(field.items)
+    return msgspec.structs.replace(field, **changes)
+
+
+def _faults(definition: Definition) -> Iterator[FieldError]:
+    for name in ("title", "purpose"):
+        text: str = getattr(definition, name)
+        if not text.strip() or len(text) > 500 or not text.isprintable():  # noqa: PLR2004  room for a sentence or two
+            yield FieldError(name, "Say it in 1 to 500 printable characters.")
+    if definition.retention is not None and not _DURATION.fullmatch(definition.retention):
+        yield FieldError("retention", "Give an ISO 8601 duration in days or more, such as P3Y or P90D, or leave it out.")
+    if not definition.fields:
+        yield FieldError("fields", "Name at least one field.")
+    if len(list(walk(definition.fields))) > MAX_FIELDS:
+        yield FieldError("fields", f"A collection has at most {MAX_FIELDS} fields, nested ones included.")
+        return
+    for name, field in definition.fields.items():
+        if not field.category:
+            yield FieldError(f"fields.{name}.category", "Name the category of personal data, or `none`.")
+        yield from _field_faults(name, field, f"fields.{name}", 1)
+
+
+def _field_faults(name: str, field: Field, path: str, depth: int) -> Iterator[FieldError]:
+    if name and not _FIELD_NAME.fullmatch(name):
+        yield FieldError(path, "A field's name is a letter or _, then up to 62 letters, digits, _ or -.")
+    if field.category and not _CATEGORY.fullmatch(field.category):
+        yield FieldError(f"{path}.category", "A category is lower-case letters, digits, _ and dots.")
+    if depth > MAX_DEPTH:
+        yield FieldError(path, f"Fields nest at most {MAX_DEPTH} deep.")
+        return
+    if field.format and field.type != "string":
+        yield FieldError(f"{path}.format", "Only a string has a format.")
+    if field.searchable is not False and field.type in _NESTING:
+        yield FieldError(f"{path}.searchable", "Make what is inside searchable: its items or its properties.")
+    if field.properties is not None and field.type != "object":
+        yield FieldError(f"{path}.properties", "Only an object has properties.")
+    if field.type == "array" and field.items is None:
+        yield FieldError(f"{path}.items", "Say what the array holds.")
+    if field.items is not None and field.type != "array":
+        yield FieldError(f"{path}.items", "Only an array has items.")
+    if field.enum is not None and not field.enum:
+        yield FieldError(f"{path}.enum", "List at least one value.")
+    for inner_name, inner in (field.properties or {}).items():
+        yield from _field_faults(inner_name, inner, f"{path}.properties.{inner_name}", depth + 1)
+    if field.items is not None:
+        yield from _field_faults("", field.items, f"{path}.items", depth + 1)

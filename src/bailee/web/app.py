@@ -1,0 +1,123 @@
+"""Builds the app from the services: routes, dependencies, errors, OpenAPI."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from litestar import Litestar, Request, Router, get
+from litestar.contrib.jinja import JinjaTemplateEngine
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+
+from bailee import __version__
+from bailee.access import api as access_api
+from bailee.assembly import Services
+from bailee.assurance import api as assurance_api
+from bailee.foundation.database import Database
+from bailee.foundation.http import problems
+from bailee.foundation.principal import Principal
+from bailee.ledger import api as ledger_api
+from bailee.monitoring import api as monitoring_api
+from bailee.stores import api as stores_api
+from bailee.tenants import api as tenants_api
+from bailee.web.middleware import finish, identify
+from bailee.web.openapi import BaileeOpenAPI
+from bailee.web.pages import pages
+from bailee.web.problems import Problems
+
+_HERE = Path(__file__).parent
+
+
+class Health(msgspec.Struct, frozen=True):
+    """That the process answers, and whether its database does."""
+
+    status: str
+    version: str
+
+
+@get("/health", summary="Whether the service can work", operation_id="getHealth", responses=problems(), tags=["Health"])
+async def health(database: Database) -> Health:
+    async with database.operator_read() as tx:
+        await tx.value("SELECT 1")
+    return Health("ok", __version__)
+
+
+def create_app(services: Services) -> Litestar:
+    """The ASGI app. The services are open while it runs, and are closed by whoever opened them."""
+    provided = {name: _provide(getattr(services, name)) for name in _PROVIDED}
+    api = Router(
+        "/api/v1",
+        route_handlers=[
+            access_api.router, tenants_api.router, tenants_api.get_own_tenant, *stores_api.routers,
+            monitoring_api.router, assurance_api.router,
+        ],
+    )  # fmt: skip
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([_HERE / "templates", *sorted(_HERE.parent.glob("*/templates"))]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return Litestar(
+        route_handlers=[
+            api, ledger_api.router, health, *pages(),
+            create_static_files_router("/static", directories=[_HERE / "static"], include_in_schema=False),
+        ],
+        dependencies={**provided, "principal": Provide(_principal, sync_to_thread=False)},
+        middleware=[identify(services.authenticator)],
+        before_send=[finish],
+        exception_handlers=Problems(services.database, services.events).handlers(),
+        request_max_body_size=services.settings.web.max_body_bytes,
+        openapi_config=OpenAPIConfig(
+            title="Bailee",
+            version=__version__,
+            description="Personal data in trust: stored encrypted, kept apart, logged, and proven.",
+            path="/api/v1",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
+            security=[{"bearer": []}],
+            tags=[Tag(name) for name in ("Records", "Collections", "Subjects", "Files", "Events", "Measures", "Ledger")],
+            use_handler_docstrings=False,
+        ),
+        plugins=[BaileeOpenAPI()],
+        template_config=TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment)),
+        lifespan=[_background(services)],
+        logging_config=None,
+        debug=False,
+    )  # fmt: skip
+
+
+_PROVIDED = (
+    "settings", "database", "events", "ledger", "keyring", "tenants", "keys", "accounts", "collections", "vault",
+    "files", "subjects", "assurance",
+)  # fmt: skip
+
+
+def _provide(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _principal(request: Request[Any, Principal, Any]) -> Principal:
+    return request.auth
+
+
+def _background(services: Services) -> Any:
+    @asynccontextmanager
+    async def run(_app: Litestar) -> AsyncIterator[None]:
+        """Listens for destroyed keys while the app serves."""
+        listener = asyncio.create_task(services.keyring.listen())
+        try:
+            yield
+        finally:
+            listener.cancel()
+
+    return run

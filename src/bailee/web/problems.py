@@ -1,0 +1,149 @@
+"""Errors, rendered once: a problem document for programs, a page for people."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.background_tasks import BackgroundTask
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.response import Template
+
+from bailee.events import Events, Object
+from bailee.events.catalogue import AuthorisationFailed, SystemFailed
+from bailee.events.model import Outcome
+from bailee.foundation.database import Database
+from bailee.foundation.errors import Error, FieldError, Invalid, Malformed, NotFound, StorageFull, TooLarge
+from bailee.foundation.http import PROBLEM, problem_of
+from bailee.foundation.principal import ActorKind, Principal
+from bailee.web.middleware import is_api
+
+log = structlog.get_logger()
+
+_EVENTS_A_SECOND = 20
+_NO_SPACE = 28
+_UNAUTHORISED = (401, 403)
+
+
+class MethodNotAllowed(Error):
+    """The path exists, and does not take this method."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+
+
+class UnsupportedMedia(Error):
+    """The body's media type is not what the route takes."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = "Unsupported media type"
+
+
+class Unexpected(Error):
+    """A fault of ours. The request's id leads to the log."""
+
+
+class Problems:
+    """Renders errors, and records the ones that security cares for."""
+
+    def __init__(self, database: Database, events: Events) -> None:
+        self._database = database
+        self._events = events
+        self._second = 0
+        self._left = 0
+
+    def handlers(self) -> dict[type[Exception] | int, Any]:
+        return {Error: self.expected, HTTPException: self.http, Exception: self.unexpected}
+
+    def expected(self, request: Request[Any, Any, Any], error: Error) -> Response[Any]:
+        """One of ours."""
+        background = None
+        principal: Principal | None = request.scope.get("auth")
+        presented = "authorization" in request.headers or bool(principal and principal.kind is not ActorKind.ANONYMOUS)
+        if error.status in _UNAUTHORISED and presented and principal and self._may_record():
+            details = AuthorisationFailed(_route(request), error.status)
+            background = BackgroundTask(self._record, details, principal, Outcome.REFUSED)
+        elif error.status >= 500:  # noqa: PLR2004  a server error
+            log.error("request failed", code=error.code, route=_route(request))
+        return render(request, error, background)
+
+    def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        """One of the framework's, in our words."""
+        return self.expected(request, _translate(error))
+
+    def unexpected(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        """One that nobody foresaw: logged by type and place, answered without either."""
+        if isinstance(error, OSError) and error.errno == _NO_SPACE:
+            return self.expected(request, StorageFull("The disk is full; nothing was changed."))
+        log.error("unexpected error", route=_route(request), exc_info=error)
+        background = None
+        principal: Principal | None = request.scope.get("auth")
+        if principal and self._may_record():
+            details = SystemFailed(type(error).__qualname__[:127].replace("<", "_").replace(">", "_"))
+            background = BackgroundTask(self._record, details, principal, Outcome.FAILURE)
+        return render(request, Unexpected("Something went wrong on our side. Quote the request id."), background)
+
+    async def _record(self, details: AuthorisationFailed | SystemFailed, by: Principal, outcome: Outcome) -> None:
+        try:
+            async with self._database.operator() as tx:
+                await self._events.record(
+                    tx, details, by=by, on=Object("request", str(by.request_id)), tenant=by.tenant_id, outcome=outcome
+                )
+        except Error as error:
+            log.warning("event not recorded", action=details.action, reason=error.code)
+
+    def _may_record(self) -> bool:
+        """At most so many a second: a flood of bad requests must not become a flood of writes."""
+        now = int(time.monotonic())
+        if now != self._second:
+            self._second, self._left = now, _EVENTS_A_SECOND
+        self._left -= 1
+        return self._left >= 0
+
+
+def render(request: Request[Any, Any, Any], error: Error, background: BackgroundTask | None = None) -> Response[Any]:
+    """An error as the caller's kind reads it."""
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+    request_id: UUID | None = request.scope.get("state", {}).get("request_id")
+    if is_api(request.scope["path"]):
+        if error.status == 401:  # noqa: PLR2004  RFC 9110 wants the challenge
+            headers["WWW-Authenticate"] = "Bearer"
+        return Response(
+            msgspec.json.encode(problem_of(error, request_id)), status_code=error.status, media_type=PROBLEM,
+            headers=headers, background=background,
+        )  # fmt: skip
+    return Template(
+        "error.html", context={"error": error, "request_id": request_id, "principal": request.scope.get("auth")},
+        status_code=error.status, headers=headers, background=background,
+    )  # fmt: skip
+
+
+def _translate(error: HTTPException) -> Error:
+    if isinstance(error, ValidationException):
+        extra = error.extra if isinstance(error.extra, list) else []
+        found = [FieldError(str(one.get("key") or "body"), f"{one.get('message')}.") for one in extra if isinstance(one, dict)]
+        return Invalid("The request is not valid.", errors=found)
+    match error.status_code:
+        case 404:
+            return NotFound()
+        case 405:
+            return MethodNotAllowed("This path does not take that method.")
+        case 413:
+            return TooLarge("The body is too large.")
+        case 415:
+            return UnsupportedMedia("The body's media type is not what this path takes.")
+        case status if 400 <= status < 500:  # noqa: PLR2004  the caller's fault
+            return Malformed("The request could not be read. Is the body valid JSON in UTF-8?")
+    return Unexpected("Something went wrong on our side. Quote the request id.")
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    """The route's template, never the path: a path can name a person."""
+    handler = request.scope.get("route_handler")
+    template = next(iter(sorted(handler.paths)), "/") if handler is not None else "/"
+    path = request.scope.get("path_template") or template
+    return f"{request.method} {path}"[:200]
