@@ -72,9 +72,7 @@ class Accounts:
         if not await self.needs_setup(tx):
             raise SetupRefused("There is an owner already; sign in.")
         token = secrets.token_urlsafe(32)
-        await store.replace_setup_link(
-            tx, digest_of(token.encode()), self._clock.now() + timedelta(hours=_SETUP_HOURS)
-        )
+        await store.replace_setup_link(tx, digest_of(token.encode()), self._clock.now() + timedelta(hours=_SETUP_HOURS))
         await self._events.record(tx, SetupLinkIssued(), by=by)
         return token
 
@@ -93,15 +91,21 @@ class Accounts:
         await store.begin_setup(tx, account_id, digest_of(confirmation.encode()))
         await store.delete_pending_accounts(tx)  # somebody began before and did not finish
         await store.insert_account(
-            tx, account_id, email, name.strip(), "owner", await self._hasher.hash(password), self._seal(account_id, totp)
+            tx,
+            account_id,
+            email,
+            name.strip(),
+            "owner",
+            await self._hasher.hash(password),
+            self._seal(account_id, totp),
         )
         await self._events.record(tx, SetupBegun(), by=by, on=Object("account", str(account_id)))
-        return SetupStarted(await self.get(tx, account_id), totp_text(totp), totp_uri(totp, email, ISSUER), confirmation)
+        return SetupStarted(
+            await self.get(tx, account_id), totp_text(totp), totp_uri(totp, email, ISSUER), confirmation
+        )
 
     @verb(AccountCreated)
-    async def confirm_setup(
-        self, tx: OperatorWriter, *, confirmation: str, code: str, by: Principal
-    ) -> StartedSession:
+    async def confirm_setup(self, tx: OperatorWriter, *, confirmation: str, code: str, by: Principal) -> StartedSession:
         """Ends setup with a first code, and signs the owner in. Works once. Raises SetupRefused, Invalid."""
         link = await self._valid_link(tx)
         if link.account_id is None or not same(digest_of(confirmation.encode()), link.confirmation_digest or b""):
@@ -182,7 +186,9 @@ class Accounts:
     async def _valid_link(self, tx: OperatorWriter) -> SetupLink:
         link = await store.find_setup_link(tx)
         if link is None or link.expires_at < self._clock.now() or not await self.needs_setup(tx):
-            raise SetupRefused("Setup is over, or the link has expired. `bailee up` prints a new one while it is needed.")
+            raise SetupRefused(
+                "Setup is over, or the link has expired. `bailee up` prints a new one while it is needed."
+            )
         return link
 
     async def _start_session(self, tx: OperatorWriter, account_id: UUID, by: Principal) -> StartedSession:
@@ -191,9 +197,7 @@ class Accounts:
         expires_at = self._clock.now() + timedelta(hours=SESSION_HOURS)
         await store.insert_session(tx, session_id, account_id, digest, by.address, expires_at)
         actor = Principal(ActorKind.STAFF, str(account_id), address=by.address, request_id=by.request_id)
-        await self._events.record(
-            tx, SignedIn(["password", "totp"]), by=actor, on=Object("session", str(session_id))
-        )
+        await self._events.record(tx, SignedIn(["password", "totp"]), by=actor, on=Object("session", str(session_id)))
         return StartedSession(token, expires_at, await self.get(tx, account_id))
 
     async def _refuse(self, database: Database, reason: str, credentials: Credentials | None, by: Principal) -> None:

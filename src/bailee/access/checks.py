@@ -8,7 +8,7 @@ import httpx2
 
 from bailee.access import store
 from bailee.access.accounts import Accounts
-from bailee.assurance import Finding, Verdict, check
+from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.assurance.markers import new_marker, search_files
 from bailee.encryption.hashing import PasswordHasher
 from bailee.encryption.tls import Certificates, own_endpoint
@@ -16,7 +16,18 @@ from bailee.foundation.database import Database
 from bailee.foundation.secrets import Secret
 from bailee.foundation.settings import Settings
 
-_DEFAULTS = ("admin", "administrator", "password", "password1", "12345678", "changeme", "letmein1", "bailee", "bailee123", "")
+_DEFAULTS = (
+    "admin",
+    "administrator",
+    "password",
+    "password1",
+    "12345678",
+    "changeme",
+    "letmein1",
+    "bailee",
+    "bailee123",
+    "",
+)
 _PRIVATE = ("root.key", "tls/ca.key", "tls/server.key")
 _MOST_ACCOUNTS = 200
 
@@ -31,7 +42,8 @@ async def no_default_secret(
         waiting = await accounts.needs_setup(tx)
         leftover = not waiting and await store.has_setup_link(tx)
         hashes = {
-            account.email: (await store.find_credentials(tx, account_id=account.id)) for account in everyone[:_MOST_ACCOUNTS]
+            account.email: (await store.find_credentials(tx, account_id=account.id))
+            for account in everyone[:_MOST_ACCOUNTS]
         }
     guessable = 0
     for email, credentials in hashes.items():
@@ -44,7 +56,7 @@ async def no_default_secret(
     async with own_endpoint(settings, certificates) as http:
         body = {"token": "", "email": "setup@example.org", "name": "Setup", "password": "no default password"}
         open_setup = (await http.post("/api/v1/setup", json=body)).is_success
-    facts = {
+    facts: Facts = {
         "accounts": len(everyone), "with_default_password": guessable, "without_person": nameless,
         "secrets_others_can_read": readable, "setup_without_link": open_setup, "setup_link_left": leftover,
     }  # fmt: skip
@@ -80,7 +92,7 @@ async def no_password_in_clear(settings: Settings, certificates: Certificates, d
     async with database.operator_read() as tx:
         weak = await store.count_other_hashes(tx, "$argon2id$v=19$m=19456,t=2,p=1$")
     search = await search_files(settings.data, [settings.data])
-    facts = {
+    facts: Facts = {
         "attempts": sent, "files": search.files, "bytes": search.bytes, "found_in": search.found,
         "hashes_not_argon2id": weak, "search_proven": search.proven,
     }  # fmt: skip

@@ -72,7 +72,9 @@ class ApiKeys:
             errors.append(FieldError("name", f"Give a name of 1 to {_MAX_NAME} printable characters."))
         unknown = sorted(set(permissions) - TENANT_PERMISSIONS)
         if unknown or not permissions:
-            errors.append(FieldError("permissions", f"Choose at least one of: {', '.join(sorted(TENANT_PERMISSIONS))}."))
+            errors.append(
+                FieldError("permissions", f"Choose at least one of: {', '.join(sorted(TENANT_PERMISSIONS))}.")
+            )
         if expires_at is not None and (expires_at.tzinfo is None or expires_at <= self._clock.now()):
             errors.append(FieldError("expires_at", "Give a moment in the future, with its time zone."))
         if errors:

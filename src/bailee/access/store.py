@@ -29,7 +29,10 @@ async def insert_key(
     tx: TenantWriter, key_id: UUID, name: str, digest: bytes, permissions: list[str], expires_at: datetime | None
 ) -> None:
     await tx.run(
-        "INSERT INTO api_keys (tenant_id, key_id, name, digest, permissions, expires_at) VALUES (%s, %s, %s, %s, %s, %s)",
+        """
+        INSERT INTO api_keys (tenant_id, key_id, name, digest, permissions, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        """,
         (tx.tenant, key_id, name, digest, permissions, expires_at),
     )
 
@@ -47,7 +50,9 @@ async def list_keys(tx: TenantReader, *, after: UUID | None, limit: int) -> list
 
 
 async def revoke_key(tx: TenantWriter, key_id: UUID) -> bool:
-    return await tx.run("UPDATE api_keys SET revoked_at = now() WHERE key_id = %s AND revoked_at IS NULL", (key_id,)) == 1
+    return (
+        await tx.run("UPDATE api_keys SET revoked_at = now() WHERE key_id = %s AND revoked_at IS NULL", (key_id,)) == 1
+    )
 
 
 async def find_key_check(tx: TenantReader, key_id: UUID) -> KeyCheck | None:
@@ -103,7 +108,9 @@ async def list_accounts(tx: OperatorReader) -> list[Account]:
     return await tx.all(Account, _ACCOUNT + " ORDER BY account_id")
 
 
-async def find_credentials(tx: OperatorReader, *, email: str = "", account_id: UUID | None = None) -> Credentials | None:
+async def find_credentials(
+    tx: OperatorReader, *, email: str = "", account_id: UUID | None = None
+) -> Credentials | None:
     return await tx.one(
         Credentials,
         """
@@ -192,9 +199,7 @@ async def find_setup_link(tx: OperatorWriter) -> SetupLink | None:
 
 
 async def begin_setup(tx: OperatorWriter, account_id: UUID, confirmation_digest: bytes) -> None:
-    await tx.run(
-        "UPDATE setup_links SET account_id = %s, confirmation_digest = %s", (account_id, confirmation_digest)
-    )
+    await tx.run("UPDATE setup_links SET account_id = %s, confirmation_digest = %s", (account_id, confirmation_digest))
 
 
 async def delete_setup_link(tx: OperatorWriter) -> None:

@@ -53,7 +53,9 @@ def parse_key_token(token: str) -> KeyToken | None:
 
 def parse_session_token(token: str) -> SessionToken | None:
     """None for anything that is not a well-formed session token."""
-    raw = _decode(token.removeprefix(SESSION_PREFIX), 16 + _SESSION_SECRET) if token.startswith(SESSION_PREFIX) else None
+    raw = (
+        _decode(token.removeprefix(SESSION_PREFIX), 16 + _SESSION_SECRET) if token.startswith(SESSION_PREFIX) else None
+    )
     return SessionToken(UUID(bytes=raw[:16]), digest_of(raw[16:])) if raw else None
 
 

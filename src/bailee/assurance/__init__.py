@@ -4,6 +4,6 @@ A measure is green only through a check that ran, in time, and found that it hol
 "not evidenced"; one whose check could not run, or is overdue, reads "unknown".
 """
 
-from bailee.assurance.checks import Finding, Verdict, check
+from bailee.assurance.checks import Facts, Finding, Verdict, check
 
-__all__ = ["Finding", "Verdict", "check"]
+__all__ = ["Facts", "Finding", "Verdict", "check"]

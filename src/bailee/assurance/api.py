@@ -47,9 +47,7 @@ async def get_history(database: Database, assurance: Assurance, measure: str) ->
 
 @post("/{measure:str}/check", summary="Run a measure's checks now", operation_id="checkMeasure",
       responses=problems(409), status_code=200, **requires("measures:check"))  # fmt: skip
-async def check_measure(
-    database: Database, assurance: Assurance, measure: str, principal: Principal
-) -> MeasureStatus:
+async def check_measure(database: Database, assurance: Assurance, measure: str, principal: Principal) -> MeasureStatus:
     async with database.operator_read() as tx:
         status = await assurance.get(tx, measure)
     checks = [assurance.checks[one.name] for one in status.checks if one.name in assurance.checks]
@@ -61,6 +59,4 @@ async def check_measure(
         return await assurance.get(tx, measure)
 
 
-router = Router(
-    "/measures", route_handlers=[list_measures, get_measure, get_history, check_measure], tags=["Measures"]
-)
+router = Router("/measures", route_handlers=[list_measures, get_measure, get_history, check_measure], tags=["Measures"])

@@ -21,7 +21,8 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-type Fact = str | int | bool | None | list[str]
+type Fact = str | int | bool | list[str] | None
+type Facts = dict[str, Fact]
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     verdict: Verdict
     summary: str
-    facts: dict[str, Fact] = {}
+    facts: Facts = {}
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -86,7 +87,8 @@ def _bind(function: CheckFunction, spec: CheckSpec, available: list[object]) -> 
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         matches = [one for one in available if isinstance(one, parameter.annotation)]
         if len(matches) != 1:
-            raise ConfigurationError(f"The check {spec.name} needs one {parameter.annotation.__name__}; {len(matches)} are there.")
+            needed = parameter.annotation.__name__
+            raise ConfigurationError(f"The check {spec.name} needs one {needed}; {len(matches)} are there.")
         needs[name] = matches[0]
 
     async def run() -> Finding:

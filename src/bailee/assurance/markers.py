@@ -33,7 +33,7 @@ def new_marker() -> str:
 
 
 async def search_files(root: Path, directories: list[Path]) -> Search:
-    """Looks for any marker in every file below `directories`, as text, UTF-16 or hex. The control file lies in `root`."""
+    """Looks for markers as text, UTF-16 and hex in every file below `directories`; the control file lies in `root`."""
     return await anyio.to_thread.run_sync(_search, root, directories)
 
 

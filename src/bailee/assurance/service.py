@@ -61,9 +61,7 @@ class MeasureStatus(msgspec.Struct, frozen=True):
 class Assurance:
     """The TOM document, live."""
 
-    def __init__(
-        self, database: Database, toms: Toms, checks: list[Check], events: Events, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, toms: Toms, checks: list[Check], events: Events, clock: Clock) -> None:
         self.toms = toms
         self.checks = {check.name: check for check in checks}
         self._database = database
@@ -135,7 +133,13 @@ class Assurance:
         details = CheckCompleted(check.name, check.measure, finding.verdict.value, hashlib.sha256(body).hexdigest())
         event = await self._events.record(tx, details, by=by, on=Object("measure", check.measure))
         result = Result(
-            check.name, check.measure, finding.verdict.value, finding.summary, dict(finding.facts), self._clock.now(), event
+            check.name,
+            check.measure,
+            finding.verdict.value,
+            finding.summary,
+            dict(finding.facts),
+            self._clock.now(),
+            event,
         )
         await store.insert_result(tx, new_id(), result)
         return result
@@ -161,6 +165,4 @@ class Assurance:
             return CheckStatus(
                 name, Verdict.UNKNOWN, "The check is overdue.", result.checked_at, due, result.facts, result.event_id
             )
-        return CheckStatus(
-            name, result.verdict, result.summary, result.checked_at, due, result.facts, result.event_id
-        )
+        return CheckStatus(name, result.verdict, result.summary, result.checked_at, due, result.facts, result.event_id)

@@ -20,7 +20,9 @@ subject_app = cyclopts.App(name="subject", help="One person: everything held, or
 
 _MOST_SHOWN = 20
 
-type MapFile = Annotated[Path | None, cyclopts.Parameter(name="--map", help="Define the collection from this JSON file first.")]
+type MapFile = Annotated[
+    Path | None, cyclopts.Parameter(name="--map", help="Define the collection from this JSON file first.")
+]
 
 
 def register(app: cyclopts.App) -> None:
@@ -229,7 +231,5 @@ def _show_records(records: list[Record], *, json: bool) -> None:
     if json:
         show_json({"items": records})
         return
-    rows = (
-        (r.id, r.subject, r.version, r.updated_at, msgspec.json.encode(r.data).decode()[:100]) for r in records
-    )
+    rows = ((r.id, r.subject, r.version, r.updated_at, msgspec.json.encode(r.data).decode()[:100]) for r in records)
     show_table(["Id", "Subject", "Version", "Updated", "Data"], rows, empty="Nothing was found.")

@@ -28,7 +28,24 @@ _EMAIL = "owner@bailee.example"
 _SEED = 20
 _PATIENTS, _SHOPPERS, _VISITS, _ORDERS = 120, 160, 240, 320
 
-_FIRST = ("Alma", "Bruno", "Chiara", "Dorian", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kaja", "Liam", "Mira", "Nuri", "Olga", "Pavel")
+_FIRST = (
+    "Alma",
+    "Bruno",
+    "Chiara",
+    "Dorian",
+    "Elif",
+    "Farid",
+    "Greta",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kaja",
+    "Liam",
+    "Mira",
+    "Nuri",
+    "Olga",
+    "Pavel",
+)
 _LAST = ("Sample", "Beispiel", "Ejemplo", "Exemple", "Esempio", "Voorbeeld", "Przykład", "Exempel", "Örnek", "Fiktiv")
 _STREETS = ("Example Street", "Musterweg", "Sample Lane", "Rue Fictive", "Via Esempio")
 _CITIES = ("Testville", "Musterstadt", "Sampleton", "Villefictive")
@@ -55,7 +72,10 @@ _CUSTOMERS: tuple[dict[str, Any], ...] = (
         "plan": "business",
         "people": _PATIENTS,
         "collections": {
-            "patients": {"title": "Patients", "purpose": "Medical care", "subject": "required", "retention": "P10Y", "fields": _PERSON},
+            "patients": {
+                "title": "Patients", "purpose": "Medical care", "subject": "required", "retention": "P10Y",
+                "fields": _PERSON,
+            },
             "visits": {
                 "title": "Visits", "purpose": "Medical care", "subject": "required", "retention": "P10Y",
                 "fields": {
@@ -71,7 +91,10 @@ _CUSTOMERS: tuple[dict[str, Any], ...] = (
         "plan": "standard",
         "people": _SHOPPERS,
         "collections": {
-            "customers": {"title": "Customers", "purpose": "Orders and delivery", "subject": "required", "retention": "P3Y", "fields": _PERSON},
+            "customers": {
+                "title": "Customers", "purpose": "Orders and delivery", "subject": "required", "retention": "P3Y",
+                "fields": _PERSON,
+            },
             "orders": {
                 "title": "Orders", "purpose": "Orders and delivery", "subject": "required", "retention": "P3Y",
                 "fields": {
@@ -151,9 +174,15 @@ def _store(product: Client, customer: dict[str, Any]) -> None:
     list(product.records.batch_write(people, [{"subject": s, "data": _person(rng)} for s in subjects]))
     make = _visit if activity == "visits" else _order
     count = _VISITS if activity == "visits" else _ORDERS
-    list(product.records.batch_write(activity, [{"subject": rng.choice(subjects), "data": make(rng, n)} for n in range(count)]))
+    list(
+        product.records.batch_write(
+            activity, [{"subject": rng.choice(subjects), "data": make(rng, n)} for n in range(count)]
+        )
+    )
     for subject in subjects[:3]:
-        product.files.put(f"letter-{subject}.txt", b"A sample letter.\n" * 200, subject=subject, content_type="text/plain")
+        product.files.put(
+            f"letter-{subject}.txt", b"A sample letter.\n" * 200, subject=subject, content_type="text/plain"
+        )
     product.subjects.get(subjects[0])
     product.subjects.erase(subjects[-1])
 
@@ -189,5 +218,3 @@ def _write(path: Path, credentials: dict[str, Any]) -> None:
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(credentials, file, indent=2)
     temporary.rename(path)
-
-

@@ -52,7 +52,11 @@ def _local(settings: Settings) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(data).free
     yield Finding("disk", ok=free > _MIN_FREE, detail=f"{free // 1024**2} MiB free at {data}")
-    yield _private(data / "root.key") if settings.encryption.root == "file" else Finding("root key", ok=True, detail="OpenBao")
+    yield (
+        _private(data / "root.key")
+        if settings.encryption.root == "file"
+        else Finding("root key", ok=True, detail="OpenBao")
+    )
     yield _attempt("root key", lambda: f"{type(open_root(settings.encryption, data)).__name__} opens")
     yield _attempt("TOM document", lambda: f"{len(load_toms(settings.toms).measures())} measures")
     yield _certificate(data / "tls" / "server.pem")
@@ -60,7 +64,9 @@ def _local(settings: Settings) -> Iterator[Finding]:
 
 def _private(path: Path) -> Finding:
     if not path.exists():
-        return Finding(path.name, ok=False, detail=f"{path} is missing. Restore it from your copy: data cannot be read without it.")
+        return Finding(
+            path.name, ok=False, detail=f"{path} is missing. Restore it from your copy: data cannot be read without it."
+        )
     mode = stat.S_IMODE(path.stat().st_mode)
     return Finding(path.name, ok=not mode & 0o077, detail=f"mode {mode:04o}; keep a copy away from this machine")
 

@@ -14,7 +14,10 @@ from rich.table import Table
 
 from bailee.foundation.logs import visible
 
-out = Console(highlight=False, soft_wrap=True)
+_PIPED_COLUMNS = 220
+
+# What is piped is cut by nobody: a table is as wide as it needs to be.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _COLOURS = {"holds": "green", "attention": "yellow", "broken": "red bold", "unknown": "magenta", "not_evidenced": "dim"}
@@ -27,7 +30,9 @@ def show_json(value: Any) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
     """A table, or a sentence when there is nothing to show. What is shown cannot command the terminal."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     count = 0
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
@@ -56,6 +61,10 @@ def progress() -> Progress:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=err, transient=True, disable=not sys.stderr.isatty(),
     )  # fmt: skip
+
+
+_WHOLE = {"Id", "Event", "Time", "Measure", "Status", "Verdict"}
+"""Columns whose values are copied, and so are never broken."""
 
 
 class Marked(str):

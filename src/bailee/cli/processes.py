@@ -64,7 +64,9 @@ def run_migrations(settings: Settings) -> list[str]:
     if settings.database.main != EMBEDDED:
         for owner, url in ((main, settings.database.main), (keyring, settings.database.keyring)):
             ensure_roles(owner, [login_of(url)])
-    steps = [f"main {step}" for step in migrate(main, "main")] + [f"keyring {step}" for step in migrate(keyring, "keyring")]
+    steps = [f"main {step}" for step in migrate(main, "main")] + [
+        f"keyring {step}" for step in migrate(keyring, "keyring")
+    ]
     if steps:
         asyncio.run(_note_migration(settings, len(steps)))
     return steps
@@ -223,9 +225,7 @@ def _wait_until_healthy(settings: Settings, stopping: "_StopSignal") -> None:
     trust.check_hostname = False  # asked on the local address; the chain is still verified
     while not stopping.received:
         try:
-            with urllib.request.urlopen(  # noqa: S310  https, to ourselves
-                f"https://{host}:{settings.web.port}/health", context=trust, timeout=5
-            ):
+            with urllib.request.urlopen(f"https://{host}:{settings.web.port}/health", context=trust, timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             if time.monotonic() > deadline:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 from cryptography import x509
 
-from bailee.assurance import Finding, Verdict, check
+from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.encryption.tls import Certificates
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
@@ -33,7 +33,7 @@ async def tls_handshake(settings: Settings, certificates: Certificates, clock: C
         anyio.to_thread.run_sync(_answers_plainly, host, port), anyio.to_thread.run_sync(_accepts_tls_1_1, host, port)
     )
     unencrypted = await _database_in_clear(database)
-    facts = {
+    facts: Facts = {
         "protocol": protocol, "days_left": left.days, "answers_without_tls": plain, "accepts_tls_1_1": old,
         "database_without_tls": unencrypted,
     }  # fmt: skip
@@ -41,7 +41,8 @@ async def tls_handshake(settings: Settings, certificates: Certificates, clock: C
         return Finding(Verdict.BROKEN, "Data can travel without TLS, or with an outdated one.", facts)
     if left < _WARNING:
         return Finding(Verdict.ATTENTION, f"The certificate expires in {left.days} days.", facts)
-    return Finding(Verdict.HOLDS, f"{protocol}, verified chain, {left.days} days left; nothing answers in the clear.", facts)
+    summary = f"{protocol}, verified chain, {left.days} days left; nothing answers in the clear."
+    return Finding(Verdict.HOLDS, summary, facts)
 
 
 def _handshake(host: str, port: int, certificates: Certificates) -> tuple[str, x509.Certificate]:
@@ -85,6 +86,9 @@ async def _database_in_clear(database: Database) -> bool:
     """Whether our own connection to PostgreSQL crosses a network without TLS."""
     async with database.operator_read() as tx:
         clear: bool = await tx.value(
-            "SELECT inet_server_addr() IS NOT NULL AND NOT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)"
+            """
+            SELECT inet_server_addr() IS NOT NULL
+               AND NOT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
+            """
         )
     return clear

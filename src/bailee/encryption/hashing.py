@@ -33,9 +33,10 @@ class PasswordHasher:
 
         def check() -> bool:
             try:
-                return self._hasher.verify(stored or self._nobody, password.reveal()) and stored is not None
+                self._hasher.verify(stored or self._nobody, password.reveal())
             except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
                 return False
+            return stored is not None
 
         return await self._run(check)
 

@@ -133,10 +133,14 @@ class OpenBaoRoot:
         self._key = key
         trust = ssl.create_default_context(cafile=ca_file or None)
         headers = {"X-Vault-Token": token.reveal().decode()}
-        self._http = httpx2.AsyncClient(base_url=f"{url.rstrip('/')}/v1/transit/", verify=trust, headers=headers, timeout=10)
+        self._http = httpx2.AsyncClient(
+            base_url=f"{url.rstrip('/')}/v1/transit/", verify=trust, headers=headers, timeout=10
+        )
 
     async def wrap(self, key: Secret, context: bytes) -> bytes:
-        content = await self._post(f"encrypt/{self._key}", plaintext=_base64(key.reveal()), associated_data=_base64(context))
+        content = await self._post(
+            f"encrypt/{self._key}", plaintext=_base64(key.reveal()), associated_data=_base64(context)
+        )
         answer = msgspec.json.decode(content, type=_Answer[_Ciphertext])
         return bytes((_TRANSIT_FORMAT,)) + answer.data.ciphertext.encode()
 

@@ -54,7 +54,7 @@ async def insert_data_keys(tx: TenantWriter, keys: list[NewKey]) -> None:
     await tx.run(
         """
         INSERT INTO data_keys (tenant_id, key_id, purpose, version, wrapped)
-        SELECT %s, * FROM unnest(%s::uuid[], %s::text[], %s::integer[], %s::bytea[])
+        SELECT %s, * FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bytea[])
         """,
         (
             tx.tenant,
@@ -130,9 +130,7 @@ async def find_instance_secret(tx: OperatorReader, name: str) -> bytes | None:
 
 
 async def insert_instance_secret(tx: OperatorWriter, name: str, wrapped: bytes) -> None:
-    await tx.run(
-        "INSERT INTO instance_secrets (name, wrapped) VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, wrapped)
-    )
+    await tx.run("INSERT INTO instance_secrets (name, wrapped) VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, wrapped))
 
 
 async def replace_instance_secret(tx: OperatorWriter, name: str, wrapped: bytes) -> None:

@@ -1,6 +1,6 @@
 """Certificates for the embedded mode: a CA of our own, made at first start, and the server certificate it signs."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 import socket
@@ -32,7 +32,10 @@ class Certificates(msgspec.Struct, frozen=True):
 
 
 def ensure_certificates(settings: Settings, clock: Clock) -> Certificates:
-    """The supplied certificate, or ours: made when missing, renewed when 30 days are left. Raises ConfigurationError."""
+    """The supplied certificate, or ours: made when missing, renewed 30 days before its end.
+
+    Raises ConfigurationError.
+    """
     web = settings.web
     if web.certificate:
         supplied = Certificates(
@@ -77,8 +80,8 @@ def _make_ca(directory: Path, clock: Clock) -> None:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=_CA_DAYS))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=_CA_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(sign_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -101,8 +104,8 @@ def _make_server(directory: Path, names: list[str], clock: Clock) -> None:
         .issuer_name(ca.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=_SERVER_DAYS))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=_SERVER_DAYS))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(sign_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -122,7 +125,7 @@ def _must_renew(path: Path, names: list[str], clock: Clock) -> bool:
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
     held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     missing = {_general_name(name) for name in names} - set(held)
-    return bool(missing) or certificate.not_valid_after_utc < clock.now() + datetime.timedelta(days=_RENEW_DAYS)
+    return bool(missing) or certificate.not_valid_after_utc < clock.now() + dt.timedelta(days=_RENEW_DAYS)
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -1,7 +1,7 @@
 """Keys wrapped by keys: a data key under its tenant's key.
 
-    wrapped = 01 ‖ nonce[12] ‖ AES-256-GCM(key[32]) ‖ tag[16]
-    AAD     = "bailee/wrap" ‖ 01 ‖ tenant[16] ‖ key id[16] ‖ tenant-key version[4] ‖ purpose
+wrapped = 01 ‖ nonce[12] ‖ AES-256-GCM(key[32]) ‖ tag[16]
+AAD     = "bailee/wrap" ‖ 01 ‖ tenant[16] ‖ key id[16] ‖ tenant-key version[4] ‖ purpose
 """
 
 import os

@@ -248,5 +248,3 @@ class EventsExported(Details, frozen=True):
 def catalogue() -> dict[str, type[Details]]:
     """Every event by its action."""
     return {kind.action: kind for kind in Details.__subclasses__()}
-
-

@@ -28,9 +28,7 @@ class _Verb(Protocol):
 
 def verb[S, W: Writer, **P, R](
     *events: type[Details],
-) -> Callable[
-    [Callable[Concatenate[S, W, P], Awaitable[R]]], Callable[Concatenate[S, W, P], Awaitable[R]]
-]:
+) -> Callable[[Callable[Concatenate[S, W, P], Awaitable[R]]], Callable[Concatenate[S, W, P], Awaitable[R]]]:
     """Marks a service's method `(self, tx, …)` as a verb that records one of `events` in `tx`."""
     actions = frozenset(kind.action for kind in events)
 

@@ -22,9 +22,7 @@ MAX_LIMIT = 1000
 _ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
 
 type Limit = Annotated[int, Parameter(query="limit", ge=1, le=MAX_LIMIT, description="Items on a page.")]
-type Cursor = Annotated[
-    str | None, Parameter(query="cursor", max_length=400, description="`next` of the page before.")
-]
+type Cursor = Annotated[str | None, Parameter(query="cursor", max_length=400, description="`next` of the page before.")]
 type IfMatch = Annotated[
     str | None,
     Parameter(header="If-Match", max_length=200, description='The version seen, as `"3"`; `*` or nothing for any.'),
@@ -111,6 +109,10 @@ def decode_id_cursor(cursor: str | None) -> UUID | None:
         raise _bad_cursor() from None
 
 
+def _bad_cursor() -> Malformed:
+    return Malformed("The cursor is not one of ours. Use the `next` of a page as it is.")
+
+
 def page_of[T](rows: list[T], limit: int, position: Callable[[T], str | UUID]) -> Page[T]:
     """A page from up to `limit` + 1 rows: the one too many says that there is a next page."""
     items = rows[:limit]
@@ -146,7 +148,9 @@ def decode_json[T](raw: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
-        raise Invalid("The body is not valid.", errors=[FieldError(path.strip("`.") or "body", f"{message}.")]) from None
+        raise Invalid(
+            "The body is not valid.", errors=[FieldError(path.strip("`.") or "body", f"{message}.")]
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Malformed("The body is not valid JSON in UTF-8.") from None
     except RecursionError:

@@ -9,7 +9,7 @@ import hashlib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import msgspec
 import procrastinate
@@ -67,9 +67,7 @@ def ensure_roles(owner: str, logins: list[str]) -> None:
             if not exists:
                 connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOBYPASSRLS").format(sql.Identifier(role)))
             for login in logins:
-                connection.execute(
-                    sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(login))
-                )
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(login)))
 
 
 def migrate(owner: str, server: str) -> list[str]:
@@ -117,11 +115,12 @@ def _prepare(connection: psycopg.Connection[Any]) -> None:
         " number integer NOT NULL CONSTRAINT schema_history_pkey PRIMARY KEY,"
         " name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
     )
+    connection.execute("GRANT SELECT ON bailee.schema_history TO bailee_operator")
 
 
 def _apply(connection: psycopg.Connection[Any], migration: Migration) -> None:
     with connection.transaction():
-        connection.execute(cast("LiteralString", migration.text))
+        connection.execute(migration.text)
         connection.execute(
             "INSERT INTO bailee.schema_history (number, name, digest) VALUES (%s, %s, %s)",
             (migration.number, migration.name, migration.digest),
@@ -142,7 +141,7 @@ def _install_jobs(connection: psycopg.Connection[Any]) -> list[str]:
         connection.execute("SET LOCAL search_path = jobs")
         if ran:
             for step in missing:
-                connection.execute(cast("LiteralString", step.read_text(encoding="utf-8")))
+                connection.execute(step.read_text(encoding="utf-8"))
         else:
             connection.execute(SchemaManager.get_schema())
         for step in missing:

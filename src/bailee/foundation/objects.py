@@ -20,6 +20,7 @@ from bailee.foundation.errors import NotFound, StorageFull
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
 _TEMPORARY = ".part-"
 _BLOCK = 1024 * 1024
+_MAX_NAME = 512
 
 
 class Objects:
@@ -123,7 +124,7 @@ class Objects:
         return await anyio.to_thread.run_sync(run)
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name) or len(name) > 512:
+        if not _NAME.fullmatch(name) or len(name) > _MAX_NAME:
             raise NotFound
         return self.directory / name
 
@@ -131,9 +132,8 @@ class Objects:
         temporary = _beside(path)
         try:
             _make_directory(path.parent)
-            with open(temporary, "xb", opener=_private) as file:  # noqa: PTH123  Path.open takes no opener
-                for block in content:
-                    file.write(block)
+            with open(temporary, "xb", opener=_private) as file:
+                file.writelines(content)
                 file.flush()
                 os.fsync(file.fileno())
             _publish(temporary, path)

@@ -16,6 +16,7 @@ import msgspec
 from bailee.foundation.errors import ConfigurationError
 
 EMBEDDED = "embedded"
+_MAX_PORT = 65_535
 _CLIENT_VARIABLES = frozenset({"BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG"})
 _SHORT_NAMES = {"BAILEE_DATA": ("data",), "BAILEE_PORT": ("web", "port")}
 
@@ -140,7 +141,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _verify(settings: Settings) -> None:
-    if not 1 <= settings.web.port <= 65_535:
+    if not 1 <= settings.web.port <= _MAX_PORT:
         raise ConfigurationError(f"web.port is {settings.web.port}; choose one from 1 to 65535.")
     if settings.web.base_url and not settings.web.base_url.startswith("https://"):
         raise ConfigurationError("web.base_url must begin with https://.")

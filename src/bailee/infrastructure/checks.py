@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from bailee.access.keys import ApiKeys
 from bailee.access.permissions import TENANT_PERMISSIONS
-from bailee.assurance import Finding, Verdict, check
+from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.encryption.service import Keyring
 from bailee.encryption.tls import Certificates, own_endpoint
 from bailee.foundation.database import Database
@@ -41,7 +41,7 @@ async def tenants_are_isolated(
     faults += reached
     faults += await object_faults(files, objects, attacker.tenant, victim)
     intact = await _is_intact(database, files, victim)
-    facts = {
+    facts: Facts = {
         "tables": sum(table.tenant for table in tables), "api_calls": calls, "reached": faults[:_MOST],
         "victim_sees_its_own": intact,
     }  # fmt: skip
@@ -49,7 +49,9 @@ async def tenants_are_isolated(
         return Finding(Verdict.BROKEN, f"One tenant reached another's data in {len(faults)} ways.", facts)
     if not intact:
         return Finding(Verdict.BROKEN, "The probe changed another tenant's data.", facts)
-    return Finding(Verdict.HOLDS, f"{facts['tables']} tables and {calls} calls: nothing of another tenant reached.", facts)
+    return Finding(
+        Verdict.HOLDS, f"{facts['tables']} tables and {calls} calls: nothing of another tenant reached.", facts
+    )
 
 
 async def _attack_api(
@@ -76,7 +78,7 @@ async def _attack_api(
 
 
 async def _is_intact(database: Database, files: Files, victim: Probe) -> bool:
-    """Whether the victim still has what was planted: an attack that sees nothing must also have had something to see."""
+    """Whether the victim still has what was planted: there was something to reach, and it is as it was."""
     async with database.tenant_read(victim.tenant) as tx:
         record = await stores_store.find_record(tx, COLLECTION, victim.record)
         file = await files.describe(tx, victim.file)

@@ -14,7 +14,6 @@ from bailee.foundation.database import Database
 from bailee.foundation.errors import Error
 from bailee.foundation.ids import TenantId
 from bailee.foundation.objects import Objects
-from bailee.infrastructure import store
 from bailee.infrastructure.store import TableSecurity
 from bailee.stores.files import Files
 from bailee.stores.probes import COLLECTION, Probe
@@ -37,7 +36,9 @@ def schema_faults(tables: list[TableSecurity]) -> Iterator[str]:
             yield f"{table.name}: tenant_id is not first in the primary key"
 
 
-async def sql_faults(database: Database, tables: list[TableSecurity], attacker: TenantId, victim: TenantId) -> list[str]:
+async def sql_faults(
+    database: Database, tables: list[TableSecurity], attacker: TenantId, victim: TenantId
+) -> list[str]:
     """What the attacker reaches with the tenant role's own SQL, table by table."""
     faults = []
     for table in (table for table in tables if table.tenant):
@@ -56,9 +57,12 @@ async def sql_faults(database: Database, tables: list[TableSecurity], attacker: 
 def _attacks(name: sql.Identifier, victim: UUID) -> Iterator[tuple[str, sql.Composed]]:
     theirs = sql.SQL("tenant_id = {}").format(sql.Literal(victim))
     yield "SELECT", sql.SQL("SELECT 1 FROM {} WHERE {}").format(name, theirs)
-    yield "SELECT or", sql.SQL(
-        "SELECT 1 FROM {} WHERE ({} OR true) AND tenant_id <> current_setting('app.tenant')::uuid"
-    ).format(name, theirs)
+    yield (
+        "SELECT or",
+        sql.SQL("SELECT 1 FROM {} WHERE ({} OR true) AND tenant_id <> current_setting('app.tenant')::uuid").format(
+            name, theirs
+        ),
+    )
     yield "UPDATE", sql.SQL("UPDATE {} SET tenant_id = tenant_id WHERE {}").format(name, theirs)
     yield "DELETE", sql.SQL("DELETE FROM {} WHERE {}").format(name, theirs)
     yield "INSERT", sql.SQL("INSERT INTO {} (tenant_id) VALUES ({})").format(name, sql.Literal(victim))
@@ -130,7 +134,7 @@ def _paths(template: str, victim: Probe, key_id: UUID) -> Iterator[str]:
 
 
 async def _call(http: httpx2.AsyncClient, method: str, path: str) -> httpx2.Response:
-    if "/batch" in path or path.split("?")[0].endswith("/read"):
+    if "/batch" in path or path.split("?", maxsplit=1)[0].endswith("/read"):
         headers, body = {"Content-Type": "application/x-ndjson"}, b'{"id": "%s"}\n' % path.encode()
     else:
         headers, body = {"Content-Type": "application/json"}, b'{"data": {"marker": "taken"}, "subject": null}'

@@ -19,7 +19,9 @@ async def get_checkpoint(ledger: Ledger) -> Response[str]:
 @get("/keys", responses=problems(), summary="The log's verifier keys", operation_id="getLedgerKeys",
      media_type="text/plain; charset=utf-8")  # fmt: skip
 async def get_keys(ledger: Ledger) -> Response[str]:
-    return Response("".join(f"{key}\n" for key in ledger.vkeys), headers=_CHANGING, media_type="text/plain; charset=utf-8")
+    return Response(
+        "".join(f"{key}\n" for key in ledger.vkeys), headers=_CHANGING, media_type="text/plain; charset=utf-8"
+    )
 
 
 @get("/tile/{path:path}", responses=problems(), summary="A tile or entry bundle (C2SP tlog-tiles)",

@@ -26,8 +26,11 @@ def new_salt() -> bytes:
 
 def canonical(value: Any) -> bytes:
     """RFC 8785. Raises ProofInvalid for a value outside the domain above."""
-    _verify(value)
-    return msgspec.json.encode(value, order="sorted")
+    try:
+        _verify(value)
+        return msgspec.json.encode(value, order="sorted")
+    except (UnicodeEncodeError, RecursionError):  # half a surrogate pair, or nesting without end
+        raise ProofInvalid("An event holds valid Unicode, and nests a few levels deep.") from None
 
 
 def commit(salt: bytes, body: bytes) -> bytes:

@@ -44,6 +44,8 @@ def parse_evidence(content: bytes) -> Evidence:
         evidence = msgspec.json.decode(content, type=Evidence)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProofInvalid(f"That is not an evidence bundle: {error}.") from None
+    except RecursionError:
+        raise ProofInvalid("That is not an evidence bundle: it nests too deeply.") from None
     if evidence.format != FORMAT:
         raise ProofInvalid(f"The bundle's format is {evidence.format!r}; this verifier reads {FORMAT}.")
     return evidence

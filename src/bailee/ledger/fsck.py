@@ -11,7 +11,7 @@ from bailee.ledger import store
 from bailee.ledger.errors import LedgerBroken, ProofInvalid
 from bailee.ledger.note import Signer, open_checkpoint
 from bailee.ledger.sequencer import CHECKPOINT, PREFIX
-from bailee.ledger.tiles import WIDTH, Frontier, parse_bundle, tile_path
+from bailee.ledger.tiles import WIDTH, Frontier, Tile, parse_bundle
 from bailee.ledger.tree import leaf_hash
 
 
@@ -24,60 +24,75 @@ class LedgerReport(msgspec.Struct, frozen=True):
     faults: list[str]
 
 
+type Progress = Callable[[int, int], None]
+
 _MOST_FAULTS = 20
+_STRETCH = 16 * WIDTH
 
 
 async def verify_ledger(
-    database: Database, objects: Objects, signer: Signer, progress: Callable[[int, int], None] = lambda _done, _of: None
+    database: Database, objects: Objects, signer: Signer, progress: Progress = lambda _done, _of: None
 ) -> LedgerReport:
     """Rebuilds the tree from the database's leaves and compares every tile, bundle, root and signature."""
-    faults: list[str] = []
     async with database.operator_read() as tx:
         known, pending = await store.latest_size(tx), await store.count_pending(tx)
     try:
         checkpoint = open_checkpoint((await objects.get(CHECKPOINT)).decode(), signer.verifiers)
     except NotFound:
-        faults += ["the published checkpoint is gone"] if known else []
-        return LedgerReport(0, pending, "", faults)
+        return LedgerReport(0, pending, "", ["the published checkpoint is gone"] if known else [])
     except (ProofInvalid, UnicodeDecodeError) as error:
         return LedgerReport(0, pending, "", [f"the published checkpoint does not verify: {error}"])
+    examination = _Examination(database, objects, progress)
     if checkpoint.size < known:
-        faults.append(f"the published checkpoint ({checkpoint.size}) is older than one signed before ({known})")
-
-    async def compare(path: str, content: bytes) -> None:
-        try:
-            stored = await objects.get(f"{PREFIX}/{path}")
-        except NotFound:
-            faults.append(f"{path} is missing")
-            return
-        if stored != content:
-            faults.append(f"{path} differs from the leaves{_first_difference(path, stored, content)}")
-
-    frontier = Frontier()
-    while frontier.size < checkpoint.size and len(faults) < _MOST_FAULTS:
-        start = frontier.size
-        async with database.operator_read() as tx:
-            leaves = await store.list_leaves(tx, start, min(checkpoint.size, start + 16 * WIDTH))
-        if [leaf.leaf_index for leaf in leaves] != list(range(start, start + len(leaves))) or not leaves:
-            faults.append(f"leaves are missing or doubled in the database after {start}")
-            break
-        for leaf in leaves:
-            for tile in frontier.append(leaf.entry, leaf_hash(leaf.entry)):
-                await compare(tile.path, tile.content)
-        progress(frontier.size, checkpoint.size)
-    for tile in frontier.partial():
-        await compare(tile.path, tile.content)
+        examination.faults.append(f"the published checkpoint ({checkpoint.size}) is older than one before it ({known})")
+    await examination.rebuild(checkpoint.size)
+    frontier = examination.frontier
     if frontier.size == checkpoint.size and frontier.root() != checkpoint.root:
-        faults.append("the leaves do not give the root that was signed")
-    return LedgerReport(frontier.size, pending, checkpoint.root.hex(), faults[:_MOST_FAULTS])
+        examination.faults.append("the leaves do not give the root that was signed")
+    return LedgerReport(frontier.size, pending, checkpoint.root.hex(), examination.faults[:_MOST_FAULTS])
 
 
-def _first_difference(path: str, stored: bytes, expected: bytes) -> str:
-    """For an entry bundle, the leaf at which it was altered."""
-    if not path.startswith(tile_path(-1, 0).rpartition("/")[0]):
+class _Examination:
+    """The tree, built again from the leaves, beside the tiles that are stored."""
+
+    def __init__(self, database: Database, objects: Objects, progress: Progress) -> None:
+        self.frontier = Frontier()
+        self.faults: list[str] = []
+        self._database = database
+        self._objects = objects
+        self._progress = progress
+
+    async def rebuild(self, size: int) -> None:
+        while self.frontier.size < size and len(self.faults) < _MOST_FAULTS:
+            start = self.frontier.size
+            async with self._database.operator_read() as tx:
+                leaves = await store.list_leaves(tx, start, min(size, start + _STRETCH))
+            if not leaves or [leaf.leaf_index for leaf in leaves] != list(range(start, start + len(leaves))):
+                self.faults.append(f"leaves are missing or doubled in the database after {start}")
+                return
+            for leaf in leaves:
+                for tile in self.frontier.append(leaf.entry, leaf_hash(leaf.entry)):
+                    await self._compare(tile)
+            self._progress(self.frontier.size, size)
+        for tile in self.frontier.partial():
+            await self._compare(tile)
+
+    async def _compare(self, tile: Tile) -> None:
+        try:
+            stored = await self._objects.get(f"{PREFIX}/{tile.path}")
+        except NotFound:
+            self.faults.append(f"{tile.path} is missing")
+            return
+        if stored != tile.content:
+            self.faults.append(f"{tile.path} differs from the leaves{_first_difference(tile, stored)}")
+
+
+def _first_difference(tile: Tile, stored: bytes) -> str:
+    """For an entry bundle, the entry at which it was altered."""
+    if not tile.path.startswith("tile/entries/"):
         return ""
     try:
-        pairs = zip(parse_bundle(stored), parse_bundle(expected), strict=False)
+        pairs = zip(parse_bundle(stored), parse_bundle(tile.content), strict=False)
+        return next((f" at entry {i} of the bundle" for i, (a, b) in enumerate(pairs) if a != b), "")
     except LedgerBroken:
         return " (cut short)"
-    return next((f" at entry {i} of the bundle" for i, (a, b) in enumerate(pairs) if a != b), "")

@@ -6,7 +6,6 @@ signatures of the keys it was given, ignores lines of keys it does not know, and
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Sequence
@@ -25,7 +24,8 @@ MAX_SIGNATURES = 64
 _DASH = "— "
 _ED25519, _ML_DSA_44 = 0x01, 0x06
 _TIMESTAMP = 8
-_NAME = re.compile(r"[^\s+\x00-\x1f]{1,255}")
+_MAX_NAME = 255
+_NAME = re.compile(r"[^\s+\x00-\x1f]+")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -44,8 +44,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Verifier(Protocol):
     """One public key under one name."""
 
-    name: str
-    key_id: bytes
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key_id(self) -> bytes: ...
 
     def verify(self, text: str, signature: bytes) -> None:
         """Raises ProofInvalid."""
@@ -101,8 +104,8 @@ class Signer:
     SEED = 64
 
     def __init__(self, origin: str, seed: Secret) -> None:
-        if not _NAME.fullmatch(origin):
-            raise ProofInvalid("A log's origin is a name without spaces and plus signs.")
+        if not _NAME.fullmatch(origin) or len(origin.encode()) > _MAX_NAME:
+            raise ProofInvalid("A log's origin is a name without spaces and plus signs, of at most 255 bytes.")
         raw = seed.reveal()
         self.origin = origin
         self._ed25519 = Ed25519PrivateKey.from_private_bytes(raw[:32])
@@ -162,11 +165,10 @@ def parse_checkpoint(text: str) -> Checkpoint:
     lines = text.split("\n")
     if len(lines) != 4 or lines[3] or not lines[0] or not _SIZE.fullmatch(lines[1]):  # noqa: PLR2004  three lines and the end
         raise ProofInvalid("A checkpoint is three lines: origin, size, root hash.")
-    try:
-        root = base64.b64decode(lines[2], validate=True)
-    except binascii.Error:
-        root = b""
-    if len(root) != hashlib.sha256().digest_size or base64.b64encode(root).decode() != lines[2]:
+    if len(lines[0].encode()) > _MAX_NAME:
+        raise ProofInvalid(f"A checkpoint's origin has at most {_MAX_NAME} bytes.")
+    root = _decode(lines[2])
+    if len(root) != hashlib.sha256().digest_size:
         raise ProofInvalid("The checkpoint's root hash is not 32 bytes in base64.")
     return Checkpoint(lines[0], int(lines[1]), root)
 
@@ -187,10 +189,7 @@ def open_checkpoint(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
     signed = set()
     for line in lines:
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
-        try:
-            raw = base64.b64decode(encoded, validate=True) if line.startswith(_DASH) and name else b""
-        except binascii.Error:
-            raw = b""
+        raw = _decode(encoded) if line.startswith(_DASH) and name else b""
         if len(raw) <= 4:  # noqa: PLR2004  the key id
             raise ProofInvalid("The note's signatures are malformed.")
         verifier = known.get((name, raw[:4]))
@@ -203,3 +202,12 @@ def open_checkpoint(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
     if any(verifier.name != checkpoint.origin for verifier in verifiers):
         raise ProofInvalid("The checkpoint is of another log than the keys are.")
     return checkpoint
+
+
+def _decode(text: str) -> bytes:
+    """Base64 in its one canonical spelling; nothing for anything else."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:  # not base64, or not even ASCII
+        return b""
+    return raw if base64.b64encode(raw).decode() == text else b""

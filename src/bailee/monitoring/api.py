@@ -20,7 +20,9 @@ from bailee.ledger.service import Ledger
 
 type Action = Annotated[
     str | None,
-    Parameter(query="action", max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)?$", description="`record` or `record.created`."),
+    Parameter(
+        query="action", max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)?$", description="`record` or `record.created`."
+    ),
 ]
 
 
@@ -49,9 +51,7 @@ async def list_events(
     if tenant and concerned is None:
         raise Invalid("The query is not valid.", errors=[FieldError("tenant", "Give a tenant's id.")])
     async with view(database, principal) as tx:
-        rows = await events.page(
-            tx, action=action, tenant=concerned, before=decode_id_cursor(cursor), limit=limit + 1
-        )
+        rows = await events.page(tx, action=action, tenant=concerned, before=decode_id_cursor(cursor), limit=limit + 1)
     return page_of(rows, limit, lambda event: event.id)
 
 
@@ -69,21 +69,19 @@ async def prove_event(
 
 @post("/ledger/bundle", summary="An evidence bundle of up to 1,000 events", operation_id="bundleEvents",
       status_code=200, responses=problems(), **requires("events:read"))  # fmt: skip
-async def bundle_events(
-    database: Database, events: Events, principal: Principal, data: BundleRequest
-) -> Evidence:
+async def bundle_events(database: Database, events: Events, principal: Principal, data: BundleRequest) -> Evidence:
     async with view(database, principal) as tx:
         return await events.prove(tx, data.events)
 
 
 @get("/ledger/consistency", summary="Proof that the log only grew", operation_id="proveConsistency",
      responses=problems())  # fmt: skip
-async def prove_consistency(
-    ledger: Ledger, old: Annotated[int, Parameter(query="old", ge=1, lt=2**62)]
-) -> Consistency:
+async def prove_consistency(ledger: Ledger, old: Annotated[int, Parameter(query="old", ge=1, lt=2**62)]) -> Consistency:
     published = await ledger.published()
     if old > published.checkpoint.size:
-        raise Invalid(f"The log has {published.checkpoint.size} leaves.", errors=[FieldError("old", "Give a former size.")])
+        raise Invalid(
+            f"The log has {published.checkpoint.size} leaves.", errors=[FieldError("old", "Give a former size.")]
+        )
     proof = await ledger.prove_consistency(old, published)
     return Consistency(old, published.checkpoint.size, proof, published.note)
 

@@ -12,9 +12,10 @@ import httpx2
 
 from bailee.access.keys import ApiKeys
 from bailee.access.permissions import TENANT_PERMISSIONS
-from bailee.assurance import Finding, Verdict, check
+from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.assurance.markers import PREFIX, search_files
 from bailee.encryption.tls import Certificates, own_endpoint
+from bailee.events import Events
 from bailee.events.catalogue import catalogue
 from bailee.events.verbs import VerbSpec
 from bailee.foundation.clock import Clock
@@ -37,7 +38,7 @@ async def ledger_verifies(database: Database, objects: Objects, signer: Signer, 
         late = await store.count_late(tx, clock.now() - _LATE)
         unlogged = await store.count_unlogged(tx)
     report = await verify_ledger(database, objects, signer)
-    facts = {
+    facts: Facts = {
         "leaves": report.leaves, "root": report.root, "faults": report.faults, "waiting_over_a_minute": late,
         "events_without_commitment": unlogged,
     }  # fmt: skip
@@ -60,20 +61,24 @@ async def every_verb_has_its_event() -> Finding:
             verbs += 1
         else:
             silent.append(name)
-    facts = {"verbs": verbs, "without_event": sorted(silent), "actions": len(known)}
+    facts: Facts = {"verbs": verbs, "without_event": sorted(silent), "actions": len(known)}
     if silent or not verbs:
         return Finding(Verdict.BROKEN, "A verb changes things and records nothing.", facts)
     return Finding(Verdict.HOLDS, f"Each of {verbs} verbs records an event, or cannot commit.", facts)
 
 
 def mutating_methods(modules: list[ModuleType]) -> Iterator[tuple[str, object]]:
-    """Public methods that act on somebody's behalf (`by`) in a transaction that may write."""
+    """Public methods that act on somebody's behalf (`by`) in a transaction that may write; the recorder aside."""
     for module in modules:
         for service in list(vars(module).values()):
-            if not inspect.isclass(service) or service.__module__ != module.__name__:
+            if not inspect.isclass(service) or service.__module__ != module.__name__ or service is Events:
                 continue
             for name, method in vars(service).items():
-                if inspect.iscoroutinefunction(inspect.unwrap(method)) and not name.startswith("_") and _mutates(method):
+                if (
+                    inspect.iscoroutinefunction(inspect.unwrap(method))
+                    and not name.startswith("_")
+                    and _mutates(method)
+                ):
                     yield f"{service.__qualname__}.{name}", method
 
 
@@ -103,8 +108,10 @@ async def no_content_in_logs(
         events = await store.count_events_with(reader, PREFIX)
         jobs = await store.count_jobs_with(reader, PREFIX)
         staff = await store.count_staff_reads(reader)
-    search = await search_files(settings.data, [settings.data / "logs", settings.data / "main" / "log", settings.data / "keyring" / "log"])
-    facts = {
+    search = await search_files(
+        settings.data, [settings.data / "logs", settings.data / "main" / "log", settings.data / "keyring" / "log"]
+    )
+    facts: Facts = {
         "requests": len(answers), "answered": sum(a < 500 for a in answers), "log_files": search.files,  # noqa: PLR2004
         "found_in": search.found, "events_with_content": events, "jobs_with_content": jobs,
         "staff_reads_of_content": staff, "search_proven": search.proven,
@@ -113,7 +120,9 @@ async def no_content_in_logs(
         return Finding(Verdict.BROKEN, "Content has reached a log, or staff has reached content.", facts)
     if not search.proven or 200 not in answers or 422 not in answers:  # noqa: PLR2004
         return Finding(Verdict.UNKNOWN, "The probe did not go through; nothing is proven.", facts)
-    return Finding(Verdict.HOLDS, f"{len(answers)} requests with marked content; none of it in any log or event.", facts)
+    return Finding(
+        Verdict.HOLDS, f"{len(answers)} requests with marked content; none of it in any log or event.", facts
+    )
 
 
 async def _traffic(http: httpx2.AsyncClient, marker: str, subject: str) -> list[int]:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bailee.assurance import Finding, Verdict, check
+from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.assurance.markers import search_files
 from bailee.foundation.database import Database
 from bailee.foundation.errors import NotFound
@@ -14,7 +14,9 @@ from bailee.stores.vault import Vault
 
 
 @check("stores.no_plaintext_at_rest", measure="3.2", every=timedelta(hours=6))
-async def no_plaintext_at_rest(settings: Settings, database: Database, probes: Probes, vault: Vault, files: Files) -> Finding:
+async def no_plaintext_at_rest(
+    settings: Settings, database: Database, probes: Probes, vault: Vault, files: Files
+) -> Finding:
     """Stores a marked record and file, proves they can be read back, and searches data files, WAL, objects and logs."""
     probe, _ = await probes.plant()
     async with database.tenant_read(probe.tenant) as tx:
@@ -28,7 +30,7 @@ async def no_plaintext_at_rest(settings: Settings, database: Database, probes: P
     readable = bool(opened) and opened[0].data["marker"] == probe.marker and content == probe.marker.encode()
     search = await search_files(settings.data, [settings.data])
     local = settings.database.main == EMBEDDED
-    facts = {
+    facts: Facts = {
         "files": search.files, "bytes": search.bytes, "found_in": search.found, "written_and_read_back": readable,
         "search_proven": search.proven, "database_files_searched": local,
     }  # fmt: skip
@@ -37,5 +39,9 @@ async def no_plaintext_at_rest(settings: Settings, database: Database, probes: P
     if not readable or not search.proven:
         return Finding(Verdict.UNKNOWN, "The probe did not go through; nothing is proven.", facts)
     if not local:
-        return Finding(Verdict.ATTENTION, "Nothing in the clear here; the database's own files are on another machine.", facts)
-    return Finding(Verdict.HOLDS, f"Nothing in the clear in {search.files} files of data, WAL, objects and logs.", facts)
+        return Finding(
+            Verdict.ATTENTION, "Nothing in the clear here; the database's own files are on another machine.", facts
+        )
+    return Finding(
+        Verdict.HOLDS, f"Nothing in the clear in {search.files} files of data, WAL, objects and logs.", facts
+    )

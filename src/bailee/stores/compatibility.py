@@ -16,9 +16,7 @@ def stranding_changes(old: Definition, new: Definition) -> list[FieldError]:
     return faults
 
 
-def _fields(
-    old: dict[str, Field], new: dict[str, Field], path: str, *, additional: bool
-) -> Iterator[FieldError]:
+def _fields(old: dict[str, Field], new: dict[str, Field], path: str, *, additional: bool) -> Iterator[FieldError]:
     for name, field in old.items():
         if name not in new:
             if not additional:

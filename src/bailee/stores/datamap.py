@@ -116,7 +116,9 @@ def _faults(definition: Definition) -> Iterator[FieldError]:
         if not text.strip() or len(text) > 500 or not text.isprintable():  # noqa: PLR2004  room for a sentence or two
             yield FieldError(name, "Say it in 1 to 500 printable characters.")
     if definition.retention is not None and not _DURATION.fullmatch(definition.retention):
-        yield FieldError("retention", "Give an ISO 8601 duration in days or more, such as P3Y or P90D, or leave it out.")
+        yield FieldError(
+            "retention", "Give an ISO 8601 duration in days or more, such as P3Y or P90D, or leave it out."
+        )
     if not definition.fields:
         yield FieldError("fields", "Name at least one field.")
     if len(list(walk(definition.fields))) > MAX_FIELDS:
@@ -136,6 +138,15 @@ def _field_faults(name: str, field: Field, path: str, depth: int) -> Iterator[Fi
     if depth > MAX_DEPTH:
         yield FieldError(path, f"Fields nest at most {MAX_DEPTH} deep.")
         return
+    yield from _shape_faults(field, path)
+    for inner_name, inner in (field.properties or {}).items():
+        yield from _field_faults(inner_name, inner, f"{path}.properties.{inner_name}", depth + 1)
+    if field.items is not None:
+        yield from _field_faults("", field.items, f"{path}.items", depth + 1)
+
+
+def _shape_faults(field: Field, path: str) -> Iterator[FieldError]:
+    """Attributes that do not go with the field's type."""
     if field.format and field.type != "string":
         yield FieldError(f"{path}.format", "Only a string has a format.")
     if field.searchable is not False and field.type in _NESTING:
@@ -148,7 +159,3 @@ def _field_faults(name: str, field: Field, path: str, depth: int) -> Iterator[Fi
         yield FieldError(f"{path}.items", "Only an array has items.")
     if field.enum is not None and not field.enum:
         yield FieldError(f"{path}.enum", "List at least one value.")
-    for inner_name, inner in (field.properties or {}).items():
-        yield from _field_faults(inner_name, inner, f"{path}.properties.{inner_name}", depth + 1)
-    if field.items is not None:
-        yield from _field_faults("", field.items, f"{path}.items", depth + 1)

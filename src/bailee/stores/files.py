@@ -124,9 +124,7 @@ class Files:
         async for block in unseal_stream(key, header, blocks, place, size=row.size, start=start, end=end):
             yield block
 
-    async def page(
-        self, tx: TenantReader, *, subject: str | None, after: UUID | None, limit: int
-    ) -> list[StoredFile]:
+    async def page(self, tx: TenantReader, *, subject: str | None, after: UUID | None, limit: int) -> list[StoredFile]:
         """Files in the order they were stored, all or those of a subject."""
         index = await self._keyring.index_key(tx.tenant)
         holder = None if subject is None else holder_of(index, subject)

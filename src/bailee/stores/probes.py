@@ -74,7 +74,13 @@ class Probes:
                 await self._vault.delete(tx, COLLECTION, record.id, version=None, by=_PROBER)
             stored = await self._vault.create(tx, COLLECTION, NewRecord({"marker": marker}, subject), by=_PROBER)
         await self._files.store(
-            tenant, "probe.txt", _blocks(marker.encode()), subject=None, content_type="text/plain", version=None, by=_PROBER
+            tenant,
+            "probe.txt",
+            _blocks(marker.encode()),
+            subject=None,
+            content_type="text/plain",
+            version=None,
+            by=_PROBER,
         )
         return Probe(tenant, marker, subject, stored.id, "probe.txt")
 

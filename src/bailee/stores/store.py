@@ -58,7 +58,10 @@ async def insert_collection(tx: TenantWriter, name: str, definition: Definition)
 
 async def update_collection(tx: TenantWriter, name: str, definition: Definition, building: list[str]) -> None:
     await tx.run(
-        "UPDATE collections SET version = version + 1, definition = %s, building = %s, updated_at = now() WHERE name = %s",
+        """
+        UPDATE collections SET version = version + 1, definition = %s, building = %s, updated_at = now()
+        WHERE name = %s
+        """,
         (Jsonb(msgspec.to_builtins(definition)), building, name),
     )
 
@@ -226,8 +229,8 @@ async def list_records(
     """In the order they were made: those of a subject, and of every (field, token) pair."""
     return await tx.all(
         RecordRow,
-        _RECORD
-        + """
+        """
+        SELECT record_id, collection, version, holder, ciphertext, created_at, updated_at FROM records r
         WHERE r.collection = %(collection)s
           AND (%(holder)s::bytea IS NULL OR r.holder = %(holder)s)
           AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
@@ -346,9 +349,7 @@ async def delete_file(tx: TenantWriter, token: bytes) -> None:
     await tx.run("DELETE FROM files WHERE name_token = %s", (token,))
 
 
-async def list_files(
-    tx: TenantReader, *, holder: bytes | None, after: UUID | None, limit: int
-) -> list[FileRow]:
+async def list_files(tx: TenantReader, *, holder: bytes | None, after: UUID | None, limit: int) -> list[FileRow]:
     return await tx.all(
         FileRow,
         _FILE

@@ -36,9 +36,7 @@ _MAX_FILES = 1000
 class Subjects:
     """The data subjects of one tenant at a time."""
 
-    def __init__(
-        self, keyring: Keyring, vault: Vault, files: Files, events: Events, jobs: Jobs, clock: Clock
-    ) -> None:
+    def __init__(self, keyring: Keyring, vault: Vault, files: Files, events: Events, jobs: Jobs, clock: Clock) -> None:
         self._keyring = keyring
         self._vault = vault
         self._files = files
@@ -61,9 +59,7 @@ class Subjects:
         page = rows[:limit]
         names = {row.record_id: row.collection for row in page}
         records = [
-            CollectionRecord(
-                r.id, r.version, r.subject, r.data, r.created_at, r.updated_at, collection=names[r.id]
-            )
+            CollectionRecord(r.id, r.version, r.subject, r.data, r.created_at, r.updated_at, collection=names[r.id])
             for r in await self._vault.open_rows(tx.tenant, page)
         ]
         files = [] if after else await self._files.page(tx, subject=subject, after=None, limit=_MAX_FILES)

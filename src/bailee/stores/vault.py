@@ -298,9 +298,7 @@ class Vault:
             raise NotFound
         return row
 
-    async def _hold_record(
-        self, tx: TenantWriter, collection: str, record_id: UUID, version: int | None
-    ) -> RecordRow:
+    async def _hold_record(self, tx: TenantWriter, collection: str, record_id: UUID, version: int | None) -> RecordRow:
         found = await store.find_record(tx, collection, record_id)
         if found is not None and found.holder is not None:
             # The subject before the record, as erasure takes them: two who take both cannot wait for each other.
@@ -309,7 +307,9 @@ class Vault:
         if row is None:
             raise NotFound
         if version is not None and version != row.version:
-            raise VersionMismatch(f"The record is at version {row.version} by now. Read it again and repeat your change.")
+            raise VersionMismatch(
+                f"The record is at version {row.version} by now. Read it again and repeat your change."
+            )
         return row
 
 

@@ -67,7 +67,9 @@ async def list_tenants(
     search: Annotated[str, Parameter(query="search", max_length=200)] = "",
 ) -> Page[TenantView]:  # fmt: skip
     async with database.operator_read() as tx:
-        rows = await tenants.page(tx, search=search.replace("\x00", ""), after=decode_id_cursor(cursor), limit=limit + 1)
+        rows = await tenants.page(
+            tx, search=search.replace("\x00", ""), after=decode_id_cursor(cursor), limit=limit + 1
+        )
     return page_of([shown(row) for row in rows], limit, lambda tenant: tenant.id)
 
 

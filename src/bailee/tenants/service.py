@@ -36,9 +36,7 @@ class Tenants:
         # The keys first: if this transaction fails they belong to nobody, and open nothing.
         await self._keyring.create_tenant(tenant)
         await store.insert_tenant(tx, tenant, name.strip(), plan, kind)
-        await self._events.record(
-            tx, TenantCreated(plan), by=by, on=Object("tenant", str(tenant)), tenant=tenant
-        )
+        await self._events.record(tx, TenantCreated(plan), by=by, on=Object("tenant", str(tenant)), tenant=tenant)
         return await self.get(tx, tenant)
 
     async def get(self, tx: Reader, tenant_id: UUID) -> Tenant:
@@ -69,9 +67,7 @@ class Tenants:
         name, plan = name if name is not None else tenant.name, plan if plan is not None else tenant.plan
         _verify(name, plan)
         await store.update_tenant(tx, tenant_id, name.strip(), plan)
-        await self._events.record(
-            tx, TenantChanged(plan), by=by, on=Object("tenant", str(tenant_id)), tenant=tenant.id
-        )
+        await self._events.record(tx, TenantChanged(plan), by=by, on=Object("tenant", str(tenant_id)), tenant=tenant.id)
         return await self.get(tx, tenant_id)
 
     @verb(TenantStateChanged)

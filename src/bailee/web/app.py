@@ -85,7 +85,7 @@ def create_app(services: Services) -> Litestar:
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
             components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"bearer": []}],
-            tags=[Tag(name) for name in ("Records", "Collections", "Subjects", "Files", "Events", "Measures", "Ledger")],
+            tags=[Tag(name) for name in _TAGS],
             use_handler_docstrings=False,
         ),
         plugins=[BaileeOpenAPI()],
@@ -96,6 +96,7 @@ def create_app(services: Services) -> Litestar:
     )  # fmt: skip
 
 
+_TAGS = ("Records", "Collections", "Subjects", "Files", "Events", "Measures", "Ledger")
 _PROVIDED = (
     "settings", "database", "events", "ledger", "keyring", "tenants", "keys", "accounts", "collections", "vault",
     "files", "subjects", "assurance",

@@ -1,6 +1,7 @@
 """Errors, rendered once: a problem document for programs, a page for people."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -124,26 +125,27 @@ def render(request: Request[Any, Any, Any], error: Error, background: Background
 
 def _translate(error: HTTPException) -> Error:
     if isinstance(error, ValidationException):
-        extra = error.extra if isinstance(error.extra, list) else []
-        found = [FieldError(str(one.get("key") or "body"), f"{one.get('message')}.") for one in extra if isinstance(one, dict)]
+        places: list[Any] = list(error.extra or ())
+        found = [FieldError(str(place.get("key") or "body"), f"{place.get('message')}.") for place in places]
         return Invalid("The request is not valid.", errors=found)
-    match error.status_code:
-        case 404:
-            return NotFound()
-        case 405:
-            return MethodNotAllowed("This path does not take that method.")
-        case 413:
-            return TooLarge("The body is too large.")
-        case 415:
-            return UnsupportedMedia("The body's media type is not what this path takes.")
-        case status if 400 <= status < 500:  # noqa: PLR2004  the caller's fault
-            return Malformed("The request could not be read. Is the body valid JSON in UTF-8?")
+    if error.status_code in _TRANSLATIONS:
+        return _TRANSLATIONS[error.status_code]()
+    if 400 <= error.status_code < 500:  # noqa: PLR2004  the caller's fault
+        return Malformed("The request could not be read. Is the body valid JSON in UTF-8?")
     return Unexpected("Something went wrong on our side. Quote the request id.")
+
+
+_TRANSLATIONS: dict[int, Callable[[], Error]] = {
+    404: NotFound,
+    405: lambda: MethodNotAllowed("This path does not take that method."),
+    413: lambda: TooLarge("The body is too large."),
+    415: lambda: UnsupportedMedia("The body's media type is not what this path takes."),
+}
 
 
 def _route(request: Request[Any, Any, Any]) -> str:
     """The route's template, never the path: a path can name a person."""
-    handler = request.scope.get("route_handler")
-    template = next(iter(sorted(handler.paths)), "/") if handler is not None else "/"
+    handler: Any = dict(request.scope).get("route_handler")  # there is none when no route matched
+    template = min(handler.paths, default="/") if handler else "/"
     path = request.scope.get("path_template") or template
     return f"{request.method} {path}"[:200]

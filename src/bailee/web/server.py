@@ -59,7 +59,6 @@ def serve(settings: Settings) -> None:
     certificates = ensure_certificates(settings, Clock())
     Granian(
         "bailee.web.server:create",
-
         address=settings.web.host,
         port=settings.web.port,
         interface=Interfaces.ASGI,

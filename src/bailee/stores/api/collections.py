@@ -1,6 +1,5 @@
 """The data map over REST."""
 
-
 import msgspec
 from litestar import Response, delete, get, put
 
@@ -77,5 +76,3 @@ def _after(cursor: str | None) -> str:
     if "\x00" in position:
         raise Malformed("The cursor is not one of ours.")
     return position
-
-

@@ -44,9 +44,7 @@ async def view_subject(
 ) -> SubjectView:  # fmt: skip
     name = subject_of(request)
     async with database.tenant(principal.tenant) as tx:
-        records, files, after = await subjects.view(
-            tx, name, after=decode_id_cursor(cursor), limit=limit, by=principal
-        )
+        records, files, after = await subjects.view(tx, name, after=decode_id_cursor(cursor), limit=limit, by=principal)
     return SubjectView(name, records, files, encode_cursor(after) if after else None)
 
 

@@ -4,7 +4,7 @@
 CREATE TABLE collections (
     tenant_id uuid NOT NULL,
     name text NOT NULL,
-    version integer NOT NULL,
+    version bigint NOT NULL,
     definition jsonb NOT NULL,
     building text [] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -16,7 +16,7 @@ CREATE TABLE collections (
 CREATE TABLE collection_versions (
     tenant_id uuid NOT NULL,
     name text NOT NULL,
-    version integer NOT NULL,
+    version bigint NOT NULL,
     definition jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT collection_versions_pkey PRIMARY KEY (tenant_id, name, version)

@@ -2,7 +2,7 @@
 
 CREATE TABLE tenant_keys (
     tenant_id uuid NOT NULL,
-    version integer NOT NULL,
+    version bigint NOT NULL,
     wrapped bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT tenant_keys_pkey PRIMARY KEY (tenant_id, version)
@@ -12,7 +12,7 @@ CREATE TABLE data_keys (
     tenant_id uuid NOT NULL,
     key_id uuid NOT NULL,
     purpose text NOT NULL CONSTRAINT data_keys_purpose CHECK (purpose IN ('subject', 'general', 'index')),
-    version integer NOT NULL,
+    version bigint NOT NULL,
     wrapped bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT data_keys_pkey PRIMARY KEY (tenant_id, key_id),
