@@ -21,13 +21,14 @@ NDJSON = "application/x-ndjson"
 MAX_LIMIT = 1000
 _ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
 
-type Limit = Annotated[int, Parameter(query="limit", ge=1, le=MAX_LIMIT, description="Items on a page.")]
-type Cursor = Annotated[str | None, Parameter(query="cursor", max_length=400, description="`next` of the page before.")]
-type IfMatch = Annotated[
+# Plain aliases: Litestar does not look into `type` statements.
+Limit = Annotated[int, Parameter(query="limit", ge=1, le=MAX_LIMIT, description="Items on a page.")]
+Cursor = Annotated[str | None, Parameter(query="cursor", max_length=400, description="`next` of the page before.")]
+IfMatch = Annotated[
     str | None,
     Parameter(header="If-Match", max_length=200, description='The version seen, as `"3"`; `*` or nothing for any.'),
 ]
-type IdempotencyKey = Annotated[
+IdempotencyKey = Annotated[
     str | None,
     Parameter(header="Idempotency-Key", max_length=255, description="Makes a repeated request be done once."),
 ]

@@ -18,7 +18,7 @@ from bailee.foundation.principal import Principal
 from bailee.ledger.evidence import Evidence
 from bailee.ledger.service import Ledger
 
-type Action = Annotated[
+Action = Annotated[
     str | None,
     Parameter(
         query="action", max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)?$", description="`record` or `record.created`."
