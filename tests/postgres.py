@@ -79,7 +79,7 @@ class Pair(msgspec.Struct, frozen=True):
 @contextmanager
 def data_directory() -> Iterator[Path]:
     """A directory that PostgreSQL's account may pass through, short enough for a socket's path."""
-    directory = Path(tempfile.mkdtemp(prefix="bailee-", dir="/tmp"))  # noqa: S108  mkdtemp makes it safely
+    directory = Path(tempfile.mkdtemp(prefix="bailee-", dir="/tmp"))
     directory.chmod(0o711)
     try:
         yield directory

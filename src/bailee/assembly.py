@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import msgspec
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bailee.access import checks as access_checks
@@ -26,7 +27,7 @@ from bailee.events import Events
 from bailee.foundation.clock import Clock
 from bailee.foundation.cluster import embedded_conninfo
 from bailee.foundation.database import Database, Login
-from bailee.foundation.errors import ConfigurationError
+from bailee.foundation.errors import ConfigurationError, Unavailable
 from bailee.foundation.jobs import Jobs
 from bailee.foundation.objects import Objects
 from bailee.foundation.settings import EMBEDDED, Settings
@@ -105,6 +106,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     keyring_database = Database(keyring_login, pool_size=settings.database.pool_size, name="keyring")
     jobs = Jobs(main_login("bailee_operator"))
     hasher = PasswordHasher()
+    for login in (main_login, keyring_login):
+        await _verify_reachable(login("bailee_operator"))
     await database.open()
     await keyring_database.open()
     await jobs.open()
@@ -115,6 +118,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await keyring_database.close()
         await database.close()
         hasher.close()
+
+
+async def _verify_reachable(conninfo: str) -> None:
+    """One plain connection, so that a server that is not there is told at once. Raises Unavailable."""
+    try:
+        connection = await psycopg.AsyncConnection.connect(conninfo, connect_timeout=5)
+    except psycopg.OperationalError:
+        raise Unavailable("PostgreSQL cannot be reached. Is Bailee running? Start it with `bailee up`.") from None
+    await connection.close()
 
 
 async def _compose(

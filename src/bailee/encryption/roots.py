@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import fcntl
 import hashlib
 import os
 import secrets
@@ -61,9 +62,11 @@ class FileRoot:
         return bytes((_FILE_FORMAT,)) + key_id + nonce + sealed
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        if not wrapped or wrapped[0] != _FILE_FORMAT:
+        if len(wrapped) <= 1 + _ID + _NONCE or wrapped[0] != _FILE_FORMAT:
             raise RootKeyInvalid("The keyring was wrapped by another provider than the root-key file.")
         key_id, rest = wrapped[1 : 1 + _ID], wrapped[1 + _ID :]
+        if key_id not in self._keys:
+            self._keys = self._read()  # another process may have rotated
         root = self._keys.get(key_id)
         if root is None:
             raise RootKeyInvalid(f"{self._path} lacks the root key {key_id.hex()}. Restore the file from your copy.")
@@ -73,8 +76,13 @@ class FileRoot:
             raise RootKeyInvalid("A tenant key does not verify under the root key: it was altered or moved.") from None
 
     async def rotate(self) -> None:
-        self._keys = _with_new_key(self._keys)
-        self._write()
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)  # of two that rotate, neither may drop the other's key
+            self._keys = _with_new_key(self._read())
+            self._write()
+        finally:
+            os.close(directory)
 
     def _read(self) -> dict[bytes, Secret]:
         damaged = RootKeyInvalid(
@@ -100,6 +108,11 @@ class FileRoot:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)  # before anything is wrapped under it
+        finally:
+            os.close(directory)
 
 
 def _id_of(key: Secret) -> bytes:

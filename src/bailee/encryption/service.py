@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 SUBJECT, GENERAL, INDEX = "subject", "general", "index"
 _REWRAP_BATCH = 500
+_EVERY_KEY = UUID(int=0)  # announced in a key's place when a tenant's last one is gone
 
 
 class Keyring:
@@ -124,7 +125,7 @@ class Keyring:
             ids = await store.list_key_ids(tx)
             count = await store.delete_data_keys(tx, ids)
             await store.delete_tenant_keys(tx)
-            await store.announce_destroyed(tx, ids)
+            await store.announce_destroyed(tx, [*ids, _EVERY_KEY])
         for key_id in ids:
             self._cache.drop(tenant, key_id)
         self._forget(tenant)
@@ -207,12 +208,13 @@ class Keyring:
             try:
                 async with self.database.session() as connection:
                     await connection.execute("LISTEN bailee_keys")
+                    self._forget_everyone()  # what was announced meanwhile is unknown
                     self._cache.trust(trusted=True)
                     async for notice in connection.notifies():
                         owner, _, key_id = notice.payload.partition(":")
                         tenant = TenantId(UUID(owner))
                         self._cache.drop(tenant, UUID(key_id))
-                        if UUID(key_id) == self._general_ids.get(tenant):
+                        if UUID(key_id) == _EVERY_KEY:
                             self._forget(tenant)
             except asyncio.CancelledError:
                 raise
@@ -225,6 +227,11 @@ class Keyring:
             await asyncio.sleep(0.5)
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _forget_everyone(self) -> None:
+        self._general_ids.clear()
+        self._index_keys.clear()
+        self._tenant_keys.clear()
 
     def _forget(self, tenant: TenantId) -> None:
         """Drops what is kept of a tenant whose keys are gone."""

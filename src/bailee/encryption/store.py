@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from bailee.foundation.database import OperatorReader, OperatorWriter, TenantReader, TenantWriter
+from bailee.foundation.database import OperatorReader, OperatorWriter, TenantReader, TenantWriter, constraints
+from bailee.foundation.errors import Conflict
 
 
 class WrappedKey(msgspec.Struct, frozen=True):
@@ -41,9 +42,11 @@ async def list_tenant_keys(tx: TenantReader) -> list[WrappedTenantKey]:
 
 
 async def insert_tenant_key(tx: TenantWriter, version: int, wrapped: bytes) -> None:
-    await tx.run(
-        "INSERT INTO tenant_keys (tenant_id, version, wrapped) VALUES (%s, %s, %s)", (tx.tenant, version, wrapped)
-    )
+    taken = Conflict("Somebody else has just rotated this tenant's key.")
+    with constraints({"tenant_keys_pkey": taken}):
+        await tx.run(
+            "INSERT INTO tenant_keys (tenant_id, version, wrapped) VALUES (%s, %s, %s)", (tx.tenant, version, wrapped)
+        )
 
 
 async def replace_tenant_key(tx: TenantWriter, version: int, wrapped: bytes) -> None:
@@ -106,13 +109,15 @@ async def rewrap_data_key(tx: TenantWriter, key_id: UUID, version: int, wrapped:
 
 
 async def delete_unused_tenant_keys(tx: TenantWriter, version: int) -> int:
-    """Older versions that wrap nothing any more. The foreign key guards against a writer who still uses one."""
+    """Older versions that wrap nothing any more. One that a writer holds at this moment stays for the next time."""
+    free = await tx.values("SELECT version FROM tenant_keys WHERE version < %s FOR UPDATE SKIP LOCKED", (version,))
+    # A statement of its own, so that it sees what those who held them have committed.
     return await tx.run(
         """
-        DELETE FROM tenant_keys t WHERE t.version < %s
+        DELETE FROM tenant_keys t WHERE t.version = ANY(%s)
           AND NOT EXISTS (SELECT FROM data_keys d WHERE d.tenant_id = t.tenant_id AND d.version = t.version)
         """,
-        (version,),
+        (free,),
     )
 
 

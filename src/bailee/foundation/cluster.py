@@ -217,14 +217,15 @@ class Cluster:
         """Starts the server and waits until it answers, through crash recovery if it must."""
         self._end_orphan()
         self._configure(self.directory)
-        self.process = subprocess.Popen(
-            [self._root / "bin" / "postgres", "-D", self._place(self.directory)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.directory.parent / f"{self.name}-start.log").open("wb"),
-            preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509  called from the main thread only
-            **self._identity(self.directory),
-        )
+        with (self.directory.parent / f"{self.name}-start.log").open("wb") as said:
+            self.process = subprocess.Popen(
+                [self._root / "bin" / "postgres", "-D", self._place(self.directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509  called from the main thread only
+                **self._identity(self.directory),
+            )
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:

@@ -11,7 +11,7 @@ import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, QueryParameter
 
 from bailee.foundation.errors import Error, FieldError, Invalid, Malformed
 from bailee.foundation.principal import Principal
@@ -22,15 +22,15 @@ MAX_LIMIT = 1000
 _ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
 
 # Plain aliases: Litestar does not look into `type` statements.
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=MAX_LIMIT, description="Items on a page.")]
-Cursor = Annotated[str | None, Parameter(query="cursor", max_length=400, description="`next` of the page before.")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=MAX_LIMIT, description="Items on a page.")]
+Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=400, description="`next` of the page before.")]
 IfMatch = Annotated[
     str | None,
-    Parameter(header="If-Match", max_length=200, description='The version seen, as `"3"`; `*` or nothing for any.'),
+    HeaderParameter(name="If-Match", max_length=200, description='The version seen, as `"3"`; `*` or nothing for any.'),
 ]
 IdempotencyKey = Annotated[
     str | None,
-    Parameter(header="Idempotency-Key", max_length=255, description="Makes a repeated request be done once."),
+    HeaderParameter(name="Idempotency-Key", max_length=255, description="Makes a repeated request be done once."),
 ]
 
 

@@ -3,12 +3,17 @@
 A job's arguments are identifiers, never content: they lie in a table in the clear.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import procrastinate
+import structlog
 
 from bailee.foundation.database import Writer, session_options
 
+log = structlog.get_logger()
+
+_SILENCE = 30.0
 _RETRY = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=4)
 
 
@@ -45,7 +50,14 @@ class Jobs:
         await self._app.close_async()
 
     async def run(self, concurrency: int = 4) -> None:
-        """Works until cancelled; finishes what it has begun for up to 30 s."""
+        """Works until cancelled; finishes what it has begun for up to 30 s, and takes up what a dead worker left."""
+        rescuer = asyncio.create_task(self._rescue())
+        try:
+            await self._work(concurrency)
+        finally:
+            rescuer.cancel()
+
+    async def _work(self, concurrency: int) -> None:
         await self._app.run_worker_async(
             concurrency=concurrency,
             install_signal_handlers=False,
@@ -53,3 +65,14 @@ class Jobs:
             fetch_job_polling_interval=2.0,
             delete_jobs="successful",
         )
+
+    async def _rescue(self) -> None:
+        """Puts back, again and again, what a worker held that has stopped giving signs of life."""
+        while True:
+            try:
+                for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_SILENCE):
+                    log.warning("job of a dead worker put back", job=job.task_name)
+                    await self._app.job_manager.retry_job(job)
+            except procrastinate.exceptions.ProcrastinateException:
+                log.warning("stalled jobs not looked for", exc_info=True)
+            await asyncio.sleep(_SILENCE)

@@ -35,6 +35,7 @@ CHECKPOINT = f"{PREFIX}/checkpoint"
 _LOCK = 0x6C6564676572  # "ledger"
 _BATCH = 8192
 _PAUSE = 0.05
+_BROKEN_PAUSE = 30.0
 
 
 class Sequencer:
@@ -48,7 +49,7 @@ class Sequencer:
         self._frontier: Frontier | None = None
 
     async def run(self) -> None:
-        """Works until cancelled, through lost connections; stops for good on a log that contradicts itself."""
+        """Works until cancelled, through lost connections. On a log that contradicts itself it signs nothing, and waits."""
         while True:
             try:
                 async with self._database.session() as connection:
@@ -58,9 +59,11 @@ class Sequencer:
                         busy = await self.step()
                         await connection.execute("SELECT 1")  # the lock is ours while this session lives
                         await asyncio.sleep(0 if busy else _PAUSE)
-            except LedgerBroken:
-                log.critical("the ledger contradicts itself; nothing more is signed", action="ledger fsck")
-                raise
+            except LedgerBroken as error:
+                log.critical(
+                    "the ledger contradicts itself; nothing is signed", reason=str(error), action="ledger fsck"
+                )
+                await asyncio.sleep(_BROKEN_PAUSE)
             except Error as error:
                 log.warning("sequencer pauses", reason=error.code)
                 await asyncio.sleep(1)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from bailee.events import Events
 from bailee.events.service import MAX_BUNDLE, ListedEvent
@@ -20,8 +20,8 @@ from bailee.ledger.service import Ledger
 
 Action = Annotated[
     str | None,
-    Parameter(
-        query="action", max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)?$", description="`record` or `record.created`."
+    QueryParameter(
+        name="action", max_length=64, pattern=r"^[a-z_]+(\.[a-z_]+)?$", description="`record` or `record.created`."
     ),
 ]
 
@@ -58,7 +58,7 @@ async def list_events(
 @get("/ledger/proof", summary="The proof of one event", operation_id="proveEvent", responses=problems(),
      **requires("events:read"))  # fmt: skip
 async def prove_event(
-    database: Database, events: Events, principal: Principal, event: Annotated[str, Parameter(query="event")]
+    database: Database, events: Events, principal: Principal, event: Annotated[str, QueryParameter(name="event")]
 ) -> Evidence:
     event_id = parse_uuid(event)
     if event_id is None:
@@ -76,7 +76,9 @@ async def bundle_events(database: Database, events: Events, principal: Principal
 
 @get("/ledger/consistency", summary="Proof that the log only grew", operation_id="proveConsistency",
      responses=problems())  # fmt: skip
-async def prove_consistency(ledger: Ledger, old: Annotated[int, Parameter(query="old", ge=1, lt=2**62)]) -> Consistency:
+async def prove_consistency(
+    ledger: Ledger, old: Annotated[int, QueryParameter(name="old", ge=1, lt=2**62)]
+) -> Consistency:
     published = await ledger.published()
     if old > published.checkpoint.size:
         raise Invalid(

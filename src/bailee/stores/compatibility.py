@@ -29,8 +29,8 @@ def _fields(old: dict[str, Field], new: dict[str, Field], path: str, *, addition
 
 
 def _field(old: Field, new: Field, path: str) -> Iterator[FieldError]:
-    if (old.type, old.format) != (new.type, new.format) and not (old.type == new.type and not new.format):
-        yield FieldError(f"{path}.type", "Records hold this field in its former type.")
+    if not old.types <= new.types or new.format not in ("", old.format):
+        yield FieldError(f"{path}.type", "Records hold this field in its former type; types can be added only.")
         return
     if new.required and not old.required:
         yield FieldError(f"{path}.required", "Records may lack this field; it cannot become required.")

@@ -1,8 +1,8 @@
 """The data map: what a collection holds, as a subset of JSON Schema with what data protection adds to it.
 
-A field has a `type` (string, integer, number, boolean, object, array) or a shorthand for a string's format
-(email, phone, date, datetime), a `category` of personal data (inherited by what is nested), and may be
-`required`, and `searchable`: true, or how values are normalised before they are compared.
+A field has a `type` (string, integer, number, boolean, object, array, or a list of these) or a shorthand for a
+string's format (email, phone, date, datetime), a `category` of personal data (inherited by what is nested), and may
+be `required`, and `searchable`: true, or how values are normalised before they are compared.
 """
 
 import re
@@ -21,7 +21,7 @@ _CATEGORY = re.compile(r"[a-z][a-z0-9_.]{0,62}", re.ASCII)
 _DURATION = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 _SHORTHAND = {"email": "email", "phone": "phone", "date": "date", "datetime": "date-time"}
 _NORMALISATION = {"email": "email", "phone": "phone", "date": "date"}
-_NESTING = ("object", "array")
+_NESTING = frozenset({"object", "array"})
 
 type Type = Literal["string", "integer", "number", "boolean", "object", "array", "email", "phone", "date", "datetime"]
 
@@ -29,7 +29,7 @@ type Type = Literal["string", "integer", "number", "boolean", "object", "array",
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
     """One field of a record."""
 
-    type: Type
+    type: Type | list[Type]
     category: str = ""
     format: Literal["", "email", "phone", "date", "date-time"] = ""
     title: str = ""
@@ -45,13 +45,18 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     items: "Field | None" = None
 
     @property
+    def types(self) -> frozenset[str]:
+        """The types a value may have; usually one."""
+        return frozenset([self.type] if isinstance(self.type, str) else self.type)
+
+    @property
     def normalisation(self) -> str | None:
         """How its values are compared, or None when they are not searched."""
         if self.searchable is False:
             return None
         if isinstance(self.searchable, str):
             return self.searchable
-        return _NORMALISATION.get(self.format, "text" if self.type == "string" else "exact")
+        return _NORMALISATION.get(self.format, "text" if "string" in self.types else "exact")
 
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -101,7 +106,7 @@ def walk(fields: dict[str, Field], prefix: str = "") -> Iterator[tuple[str, Fiel
 
 def _resolve(field: Field) -> Field:
     changes: dict[str, Any] = {}
-    if field.type in _SHORTHAND:
+    if isinstance(field.type, str) and field.type in _SHORTHAND:
         changes |= {"type": "string", "format": _SHORTHAND[field.type]}
     if field.properties is not None:
         changes["properties"] = {name: _resolve(inner) for name, inner in field.properties.items()}
@@ -147,15 +152,19 @@ def _field_faults(name: str, field: Field, path: str, depth: int) -> Iterator[Fi
 
 def _shape_faults(field: Field, path: str) -> Iterator[FieldError]:
     """Attributes that do not go with the field's type."""
-    if field.format and field.type != "string":
+    if not field.types or len(field.types) < len(field.type if isinstance(field.type, list) else field.types):
+        yield FieldError(f"{path}.type", "Name each type once.")
+    if field.types & _SHORTHAND.keys():
+        yield FieldError(f"{path}.type", "A list of types holds basic types; give a format beside it.")
+    if field.format and "string" not in field.types:
         yield FieldError(f"{path}.format", "Only a string has a format.")
-    if field.searchable is not False and field.type in _NESTING:
+    if field.searchable is not False and field.types & _NESTING:
         yield FieldError(f"{path}.searchable", "Make what is inside searchable: its items or its properties.")
-    if field.properties is not None and field.type != "object":
+    if field.properties is not None and "object" not in field.types:
         yield FieldError(f"{path}.properties", "Only an object has properties.")
-    if field.type == "array" and field.items is None:
+    if "array" in field.types and field.items is None:
         yield FieldError(f"{path}.items", "Say what the array holds.")
-    if field.items is not None and field.type != "array":
+    if field.items is not None and "array" not in field.types:
         yield FieldError(f"{path}.items", "Only an array has items.")
     if field.enum is not None and not field.enum:
         yield FieldError(f"{path}.enum", "List at least one value.")

@@ -50,18 +50,25 @@ def _object(
 
 
 def _value(value: Any, field: Field, path: str, errors: list[FieldError]) -> Any:
-    fits = isinstance(value, _TYPES[field.type]) and (field.type == "boolean" or not isinstance(value, bool))
-    if not fits:
-        errors.append(FieldError(path, f"This must be of type {field.type}."))
+    if not any(_fits(value, kind) for kind in field.types):
+        errors.append(FieldError(path, f"This must be of type {' or '.join(sorted(field.types))}."))
         return value
-    if field.type == "object" and field.properties is not None:
+    if isinstance(value, dict):
+        if field.properties is None:
+            return value
         return _object(value, field.properties, path, errors, additional=field.additional_properties)
-    if field.type == "array" and field.items is not None:
+    if isinstance(value, list) and field.items is not None:
         errors.extend(_limits(len(value), field, path, "items"))
         items = field.items
         return [_item(inner, items, f"{path}.{i}", errors) for i, inner in enumerate(value)]
     errors.extend(_scalar_faults(value, field, path))
     return value
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, _TYPES[kind])
 
 
 def _item(value: Any, field: Field, path: str, errors: list[FieldError]) -> Any:

@@ -153,8 +153,11 @@ class Vault:
         row = await store.find_record(tx, collection, record_id)
         if row is None:
             raise NotFound
+        opened = await self.open_rows(tx.tenant, [row])
+        if not opened:  # its key is destroyed: it is being erased
+            raise NotFound
         await self._events.record(tx, RecordRead(collection), by=by, on=Object("record", str(record_id)))
-        return (await self.open_rows(tx.tenant, [row]))[0]
+        return opened[0]
 
     @verb(RecordsRead)
     async def read_many(

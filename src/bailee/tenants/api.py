@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get, patch, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from bailee.foundation.database import Database
 from bailee.foundation.errors import NotFound
@@ -64,7 +64,7 @@ def tenant_id_of(text: str) -> UUID:
 @get("/", summary="Tenants", operation_id="listTenants", responses=problems(), **requires("tenants:read"))
 async def list_tenants(
     database: Database, tenants: Tenants, limit: Limit = 100, cursor: Cursor = None,
-    search: Annotated[str, Parameter(query="search", max_length=200)] = "",
+    search: Annotated[str, QueryParameter(name="search", max_length=200)] = "",
 ) -> Page[TenantView]:  # fmt: skip
     async with database.operator_read() as tx:
         rows = await tenants.page(

@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import msgspec
 from litestar import Litestar, Request, Router, get
-from litestar.contrib.jinja import JinjaTemplateEngine
+from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
@@ -32,8 +31,10 @@ from bailee.web.middleware import finish, identify
 from bailee.web.openapi import BaileeOpenAPI
 from bailee.web.pages import pages
 from bailee.web.problems import Problems
+from bailee.web.templating import STATIC, environment
 
-_HERE = Path(__file__).parent
+_KEPT = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
+"""Static files carry a version in their address."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -60,17 +61,10 @@ def create_app(services: Services) -> Litestar:
             monitoring_api.router, assurance_api.router,
         ],
     )  # fmt: skip
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_HERE / "templates", *sorted(_HERE.parent.glob("*/templates"))]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     return Litestar(
         route_handlers=[
-            api, ledger_api.router, health, *pages(),
-            create_static_files_router("/static", directories=[_HERE / "static"], include_in_schema=False),
+            api, ledger_api.router, health, *pages(services.settings),
+            create_static_files_router("/static", directories=[STATIC], include_in_schema=False, cache_control=_KEPT),
         ],
         dependencies={**provided, "principal": Provide(_principal, sync_to_thread=False)},
         middleware=[identify(services.authenticator)],
@@ -89,7 +83,7 @@ def create_app(services: Services) -> Litestar:
             use_handler_docstrings=False,
         ),
         plugins=[BaileeOpenAPI()],
-        template_config=TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment)),
+        template_config=TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment())),
         lifespan=[_background(services)],
         logging_config=None,
         debug=False,

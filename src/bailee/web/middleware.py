@@ -10,9 +10,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from bailee.access.authentication import Authenticator
 from bailee.foundation.ids import new_id
-from bailee.foundation.principal import Unauthenticated, anonymous
+from bailee.foundation.pages import COOKIE
+from bailee.foundation.principal import ActorKind, Unauthenticated, anonymous
 
-COOKIE = "__Host-bailee"
 _API = ("/api/", "/ledger/", "/health")
 _CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -23,7 +23,7 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers would send our forms with `Origin: null`
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -60,7 +60,9 @@ def identify(authenticator: Authenticator) -> "Any":
             else:
                 token = cookie_token(headers.get(b"cookie"))
             try:
-                scope["auth"] = scope["user"] = await authenticator.authenticate(token, address, request_id)
+                principal = await authenticator.authenticate(token, address, request_id)
+                if is_api(scope["path"]) or principal.kind is not ActorKind.KEY:  # an API key in a cookie is nobody
+                    scope["auth"] = scope["user"] = principal
             except Unauthenticated:
                 if is_api(scope["path"]):
                     raise

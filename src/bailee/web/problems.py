@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -10,7 +11,7 @@ import structlog
 from litestar import Request, Response
 from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.response import Template
+from litestar.response import Redirect, Template
 
 from bailee.events import Events, Object
 from bailee.events.catalogue import AuthorisationFailed, SystemFailed
@@ -18,7 +19,8 @@ from bailee.events.model import Outcome
 from bailee.foundation.database import Database
 from bailee.foundation.errors import Error, FieldError, Invalid, Malformed, NotFound, StorageFull, TooLarge
 from bailee.foundation.http import PROBLEM, problem_of
-from bailee.foundation.principal import ActorKind, Principal
+from bailee.foundation.pages import HOME, local_path
+from bailee.foundation.principal import ActorKind, Principal, Unauthenticated
 from bailee.web.middleware import is_api
 
 log = structlog.get_logger()
@@ -117,6 +119,11 @@ def render(request: Request[Any, Any, Any], error: Error, background: Background
             msgspec.json.encode(problem_of(error, request_id)), status_code=error.status, media_type=PROBLEM,
             headers=headers, background=background,
         )  # fmt: skip
+    if isinstance(error, Unauthenticated):
+        # A form that was sent without a session is lost; a page is come back to.
+        url = request.url
+        onward = local_path(f"{url.path}?{url.query}" if url.query else url.path) if request.method == "GET" else HOME
+        return Redirect(f"/sign-in?{urlencode({'next': onward})}", status_code=303, background=background)
     return Template(
         "error.html", context={"error": error, "request_id": request_id, "principal": request.scope.get("auth")},
         status_code=error.status, headers=headers, background=background,

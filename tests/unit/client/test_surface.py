@@ -10,7 +10,18 @@ import httpx2
 import pytest
 
 import bailee.client
-from bailee.client import ApiKey, Collection, ErasureReceipt, Measure, Record, Session, SetupStarted, Tenant
+from bailee.client import (
+    ApiKey,
+    Collection,
+    Definition,
+    ErasureReceipt,
+    Measure,
+    Record,
+    Report,
+    Session,
+    SetupStarted,
+    Tenant,
+)
 from bailee.client.binding import Batch, Group, Operation, Paged, Streamed
 from bailee.client.groups import Surface
 from tests.unit.client.conftest import RigOf
@@ -39,11 +50,13 @@ RECEIPT = {"subject": "ada", "erased_at": NOW, "records": 2, "files": 1, "keys":
 type Act = Callable[[Any], Any]
 type Case = tuple[str, Act, str, Any, type]
 
+MEASURE = {"id": "1.1", "title": "Policies", "status": "holds"}
+
 SINGLE: list[Case] = [
     (
         "PUT /api/v1/collections/people",
-        lambda c: c.collections.put("people", {"title": "People", "purpose": "Contracts", "subject": "required", "fields": {}}),
-        '{"title":"People","purpose":"Contracts","subject":"required","retention":null,"fields":{}}',
+        lambda c: c.collections.put("people", Definition(title="People", purpose="Contracts", fields={})),
+        '{"subject":"required","title":"People","purpose":"Contracts","fields":{}}',
         COLLECTION,
         Collection,
     ),
@@ -74,7 +87,8 @@ SINGLE: list[Case] = [
     ("DELETE /api/v1/collections/people/records/1", lambda c: c.records.delete("people", "1"), "", None, type(None)),
     ("DELETE /api/v1/subjects/ada", lambda c: c.subjects.erase("ada"), "", RECEIPT, ErasureReceipt),
     ("DELETE /api/v1/files/a", lambda c: c.files.delete("a"), "", None, type(None)),
-    ("GET /api/v1/measures/1.1", lambda c: c.measures.get("1.1"), "", {"id": "1.1"}, Measure),
+    ("GET /api/v1/measures/1.1", lambda c: c.measures.get("1.1"), "", MEASURE, Measure),
+    ("GET /api/v1/measures", lambda c: c.measures.report(), "", {"measures": [MEASURE]}, Report),
     (
         "POST /api/v1/keys",
         lambda c: c.keys.create("ci", ["records:read"]),
@@ -135,7 +149,6 @@ SINGLE: list[Case] = [
 
 LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/collections?limit=7", lambda c: c.collections.list(page_size=7), COLLECTION),
-    ("/api/v1/measures", lambda c: c.measures.list(), {"id": "1.1", "title": "Policies", "state": "green"}),
     ("/api/v1/keys", lambda c: c.keys.list(), KEY),
     ("/api/v1/tenants", lambda c: c.tenants.list(), TENANT),
     ("/api/v1/tenants/t1/keys", lambda c: c.tenants.keys.list("t1"), KEY),

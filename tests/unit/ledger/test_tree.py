@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -89,7 +90,7 @@ async def test_inclusion_proof_holds_for_nothing_else(data: st.DataObject) -> No
     other = data.draw(st.integers(0, size - 1).filter(lambda i: i != index))
     step = data.draw(st.integers(0, len(path) - 1))
     altered = [*path[:step], bytes(32), *path[step + 1 :]]
-    for attempt in (
+    attempts: list[Callable[[], None]] = [
         lambda: verify_inclusion(other, size, leaf, path, root),
         lambda: verify_inclusion(index, size, leaf_hash(entries[other]), path, root),
         lambda: verify_inclusion(index, size, leaf, altered, root),
@@ -99,7 +100,8 @@ async def test_inclusion_proof_holds_for_nothing_else(data: st.DataObject) -> No
         lambda: verify_inclusion(size, size, leaf, path, root),
         lambda: verify_inclusion(-1, size, leaf, path, root),
         lambda: verify_inclusion(index, 0, leaf, path, root),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(ProofInvalid):
             attempt()
 
@@ -114,7 +116,7 @@ async def test_consistency_proof_fails_for_a_rewritten_past(data: st.DataObject)
     before, after, path = naive.mth(entries[:old]), naive.mth(entries), naive.proof(old, entries)
     step = data.draw(st.integers(0, len(path) - 1))
     altered = [*path[:step], bytes(32), *path[step + 1 :]]
-    for attempt in (
+    attempts: list[Callable[[], None]] = [
         lambda: verify_consistency(old, new, naive.mth(rewritten[:old]), after, path),
         lambda: verify_consistency(old, new, before, naive.mth(rewritten), path),
         lambda: verify_consistency(old, new, before, naive.mth(rewritten), naive.proof(old, rewritten)),
@@ -124,7 +126,8 @@ async def test_consistency_proof_fails_for_a_rewritten_past(data: st.DataObject)
         lambda: verify_consistency(old, new, before, after, []),
         lambda: verify_consistency(new, old, after, before, path),
         lambda: verify_consistency(0, new, EMPTY_ROOT, after, path),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(ProofInvalid):
             attempt()
 

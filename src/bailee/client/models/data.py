@@ -17,7 +17,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     values are normalised before they are compared: exact, text, email, phone, date.
     """
 
-    type: str
+    type: str | list[str]
     category: str | None = None
     format: str | None = None
     searchable: bool | str = False
@@ -25,8 +25,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     title: str | None = None
     max_length: int | None = None
     min_length: int | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
     enum: tuple[Any, ...] | None = None
     properties: "dict[str, Field] | None" = None
     additional_properties: bool = False

@@ -29,7 +29,7 @@ async def list_collections(
     database: Database, collections: Collections, principal: Principal, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[Collection]:
     async with database.tenant_read(principal.tenant) as tx:
-        rows = await collections.page(tx, after=_after(cursor), limit=limit + 1)
+        rows = await collections.page(tx, after=after(cursor), limit=limit + 1)
     return page_of(rows, limit, lambda row: row.name)
 
 
@@ -66,12 +66,13 @@ async def list_tenant_collections(
     async with database.operator_read() as operator:
         found = await tenants.get(operator, tenant_id_of(tenant))
     async with database.tenant_read(found.id) as tx:
-        rows = await collections.page(tx, after=_after(cursor), limit=limit + 1)
+        rows = await collections.page(tx, after=after(cursor), limit=limit + 1)
     summaries = [CollectionSummary(row.name, row.title, row.version, row.records) for row in rows]
     return page_of(summaries, limit, lambda row: row.name)
 
 
-def _after(cursor: str | None) -> str:
+def after(cursor: str | None) -> str:
+    """The name that a cursor stands behind; nothing for the first page. Raises Malformed."""
     position = decode_cursor(cursor) or ""
     if "\x00" in position:
         raise Malformed("The cursor is not one of ours.")
