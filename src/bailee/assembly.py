@@ -73,6 +73,7 @@ class Services(msgspec.Struct, frozen=True):
     vault: Vault
     files: Files
     subjects: Subjects
+    housekeeping: Housekeeping
     assurance: Assurance
 
 
@@ -158,14 +159,15 @@ async def _compose(
     )
     assurance = Assurance(database, load_toms(settings.toms), checks, events, clock)
     tenants_jobs.register(jobs, database, keyring, events)
-    Housekeeping(database, objects, tenants, vault, subjects, events).register(jobs)
+    housekeeping = Housekeeping(database, objects, tenants, vault, subjects, events)
+    housekeeping.register(jobs)
     assurance_jobs.register(jobs, assurance)
     return Services(
         settings=settings, clock=clock, database=database, keyring_database=keyring_database, objects=objects,
         certificates=certificates, signer=signer, ledger=ledger, sequencer=sequencer, events=events, keyring=keyring,
         jobs=jobs, tenants=tenants, keys=keys, accounts=accounts,
         authenticator=Authenticator(database, clock), collections=collections, vault=vault, files=files,
-        subjects=subjects, assurance=assurance,
+        subjects=subjects, housekeeping=housekeeping, assurance=assurance,
     )  # fmt: skip
 
 

@@ -2,8 +2,7 @@
 
 import hashlib
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,32 +35,48 @@ def register(app: cyclopts.App) -> None:
 
 
 def import_records(collection: str, file: Path, *, map_file: MapFile = None, json: bool = False) -> int:
-    """Import NDJSON: one {"subject", "data"} a line. Repeating an import that was interrupted adds nothing twice."""
+    """Import NDJSON: one {"subject", "data"} a line. Repeating an import adds nothing twice (for a week).
+
+    What a map refused is tried again once the map has changed: mend the map, and repeat.
+    """
     digest = _digest(file)
-    counts: Counter[str] = Counter()
-    faults: list[dict[str, Any]] = []
+    lines = _Lines(file)
+    refused: dict[int, dict[str, Any]] = {}
+    stored = 0
     with connect() as client, progress() as bar:
         if map_file is not None:
             client.collections.put(collection, _read_json(map_file))
-        total = sum(1 for _ in _raw_lines(file))
-        task = bar.add_task(f"Importing into {collection}", total=total)
-        lines = _Lines(file)
-        # The same file gives the same keys, so what an earlier run has stored is answered and not stored again.
-        for result in client.records.batch_write(collection, lines, idempotency_key=f"import/{collection}/{digest}"):
-            counts["stored" if result.error is None else "refused"] += 1
-            if result.error is not None:
-                faults.append({"line": lines.number_of(result.line), "error": msgspec.to_builtins(result.error)})
-            bar.advance(task)
-        faults += lines.unreadable
-        counts["refused"] += len(lines.unreadable)
-    summary = {"stored": counts["stored"], "refused": counts["refused"], "errors": faults}
+        task = bar.add_task(f"Importing into {collection}", total=lines.count())
+        pending: Iterable[tuple[int, dict[str, Any]]] = lines
+        # One pass for each version of the map, over what the passes before refused. The same file gives the same
+        # keys, so a pass that an earlier run made is answered and not made again.
+        for version in range(1, client.collections.get(collection).version + 1):
+            sent = _Numbered(pending)
+            refused.clear()
+            key = f"import/{collection}/{digest}/{version}"
+            for result in client.records.batch_write(collection, sent, idempotency_key=key):
+                number, line = sent.take(result.line)
+                if result.error is None:
+                    stored += 1
+                    bar.advance(task)
+                else:
+                    refused[number] = {"line": line, "error": msgspec.to_builtins(result.error)}
+            if not refused:
+                break
+            pending = [(number, fault["line"]) for number, fault in refused.items()]
+    faults = [{"line": number, "error": fault["error"]} for number, fault in refused.items()] + lines.unreadable
+    faults.sort(key=lambda fault: fault["line"])
+    _show_import(stored, faults, json=json)
+    return int(bool(faults))
+
+
+def _show_import(stored: int, faults: list[dict[str, Any]], *, json: bool) -> None:
     if json:
-        show_json(summary)
-    else:
-        say(f"{counts['stored']} stored, {counts['refused']} refused.")
-        for fault in faults[:_MOST_SHOWN]:
-            say(f"  line {fault['line']}: {_sentence(fault['error'])}")
-    return int(bool(counts["refused"]))
+        show_json({"stored": stored, "refused": len(faults), "errors": faults})
+        return
+    say(f"{stored} stored, {len(faults)} refused.")
+    for fault in faults[:_MOST_SHOWN]:
+        say(f"  line {fault['line']}: {_sentence(fault['error'])}")
 
 
 def export_records(collection: str, *, out: Path | None = None, subject: str | None = None) -> None:
@@ -127,10 +142,27 @@ def list_collections(*, json: bool = False) -> None:
 
 
 @map_app.command(name="show")
-def show_collection(name: str) -> None:
-    """Show one collection, as JSON."""
+def show_collection(name: str, *, json: bool = False) -> None:
+    """Show one collection with its fields."""
     with connect() as client:
-        show_json(client.collections.get(name))
+        found = client.collections.get(name)
+    if json:
+        show_json(found)
+        return
+    say(f"{found.title}. Purpose: {found.purpose}. Version {found.version}, {found.records} records.")
+    rows = ((n, f.format or f.type, f.category, f.required, f.searchable) for n, f in found.fields.items())
+    show_table(["Field", "Type", "Category", "Required", "Searchable"], rows, empty="It has no fields.")
+
+
+@map_app.command(name="versions")
+def list_versions(name: str, *, json: bool = False) -> None:
+    """List the versions of a collection's map."""
+    with connect() as client:
+        found = list(client.collections.versions(name))
+    if json:
+        show_json({"items": found})
+    else:
+        show_table(["Version", "From"], ((v.version, v.created_at) for v in found), empty="There are no versions.")
 
 
 @map_app.command
@@ -172,29 +204,45 @@ def erase(subject: str, *, yes: bool = False, json: bool = False) -> None:
 
 
 class _Lines:
-    """The readable lines of an NDJSON file, with their numbers kept, so that errors name the file's own lines."""
+    """The readable lines of an NDJSON file, with the file's own line numbers."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._numbers: list[int] = []
         self.unreadable: list[dict[str, Any]] = []
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def count(self) -> int:
+        """Lines that hold anything."""
+        return sum(1 for _ in _raw_lines(self._file))
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        self.unreadable = []
         for number, raw in _raw_lines(self._file):
             try:
                 line = msgspec.json.decode(raw)
-                if not isinstance(line, dict):
-                    raise msgspec.DecodeError("not an object")
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                line = None
+            if isinstance(line, dict):
+                yield number, line
+            else:
                 error = {"code": "malformed", "detail": "This line is not a JSON object in UTF-8."}
                 self.unreadable.append({"line": number, "error": error})
-                continue
-            self._numbers.append(number)
+
+
+class _Numbered:
+    """Lines on their way out, remembered until their results are in."""
+
+    def __init__(self, lines: Iterable[tuple[int, dict[str, Any]]]) -> None:
+        self._lines = lines
+        self._waiting: dict[int, tuple[int, dict[str, Any]]] = {}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for position, (number, line) in enumerate(self._lines, 1):
+            self._waiting[position] = number, line
             yield line
 
-    def number_of(self, position: int) -> int:
-        """The file's line number of the `position`-th readable line, from 1."""
-        return self._numbers[position - 1]
+    def take(self, position: int) -> tuple[int, dict[str, Any]]:
+        """The file's line number and the line that went out in this position."""
+        return self._waiting.pop(position)
 
 
 def _raw_lines(file: Path) -> Iterator[tuple[int, bytes]]:

@@ -47,17 +47,26 @@ def fsck(*, json: bool = False) -> int:
 
 
 @ledger.command
-def checkpoint() -> None:
+def checkpoint(*, json: bool = False) -> None:
     """Print the newest signed checkpoint."""
     with connect(anonymous=True) as client:
-        out.print(client.ledger.checkpoint(), end="", markup=False)
+        note = client.ledger.checkpoint()
+    if json:
+        origin, size, root, *_ = note.split("\n")
+        show_json({"origin": origin, "size": int(size), "root": root, "note": note})
+    else:
+        out.print(note, end="", markup=False)
 
 
 @ledger.command
-def keys() -> None:
+def keys(*, json: bool = False) -> None:
     """Print the log's verifier keys. Take them once, from a source you trust."""
     with connect(anonymous=True) as client:
-        out.print(client.ledger.keys(), end="", markup=False)
+        found = client.ledger.keys()
+    if json:
+        show_json({"keys": found.split()})
+    else:
+        out.print(found, end="", markup=False)
 
 
 @ledger.command

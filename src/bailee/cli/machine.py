@@ -15,6 +15,7 @@ from bailee.cli.context import settings
 from bailee.cli.demo import run_demo
 from bailee.cli.output import Marked, out, progress, show_json, show_table, status_text
 from bailee.cli.processes import Ready, run_migrations, run_up, run_worker, running_clusters
+from bailee.events.catalogue import RootKeyRotated
 from bailee.foundation.cluster import DataDirectory
 from bailee.foundation.logs import configure_logs
 from bailee.foundation.principal import system
@@ -26,6 +27,7 @@ def register(app: cyclopts.App) -> None:
     """Adds these commands."""
     for command in (up, serve, worker, migrate, demo, toms, check, doctor):
         app.command(command)
+    app.command(rotate_root, name="rotate-root")
 
 
 def up() -> None:
@@ -109,6 +111,23 @@ def doctor(*, json: bool = False) -> int:
         rows = ((Marked("[green]ok[/]" if f.ok else "[red]fault[/]"), f.what, f.detail) for f in findings)
         show_table(["", "What", "Detail"], rows, empty="Nothing was examined.")
     return int(any(not finding.ok for finding in findings))
+
+
+def rotate_root() -> None:
+    """Make a new root key, and put every tenant's keys under it. Data stays readable throughout."""
+    count = _with_services(_rotate_root)
+    out.print(f"A new root key wraps the keys of {count} tenants. Keep a copy of it away from this machine.")
+
+
+async def _rotate_root(services: Services) -> int:
+    await services.keyring.rotate_root()
+    tenants = await services.housekeeping.every_tenant()
+    with progress() as bar:
+        for tenant in bar.track(tenants, description="Rewrapping"):
+            await services.keyring.rewrap_tenant_keys(tenant)
+    async with services.database.operator() as tx:
+        await services.events.record(tx, RootKeyRotated(len(tenants)), by=system("cli"))
+    return len(tenants)
 
 
 async def _report(services: Services) -> list[MeasureStatus]:

@@ -10,6 +10,7 @@ class Collections[R](Group[R]):
     put = Operation(collections.put)
     get = Operation(collections.get)
     list = Paged(collections.every)
+    versions = Paged(collections.versions)
     delete = Operation(collections.delete)
 
 

@@ -13,6 +13,7 @@ from bailee.stores.compatibility import stranding_changes
 from bailee.stores.datamap import NAME, Definition, parse_definition
 from bailee.stores.errors import CollectionChangeRefused
 from bailee.stores.model import Collection, CollectionRow
+from bailee.stores.store import MapVersion
 
 REINDEX_JOB = "stores.reindex"
 
@@ -36,6 +37,13 @@ class Collections:
         rows = await store.list_collections(tx, after=after, limit=limit)
         counts = await store.count_records(tx, [row.name for row in rows])
         return [row.shown(counts.get(row.name, 0)) for row in rows]
+
+    async def versions(
+        self, tx: TenantReader, name: str, *, before: int | None = None, limit: int = 100
+    ) -> list[MapVersion]:
+        """The versions of a collection's map, newest first. Raises NotFound."""
+        await self.get(tx, name)
+        return await store.list_versions(tx, name, before=before, limit=limit)
 
     @verb(CollectionDefined)
     async def define(self, tx: TenantWriter, name: str, raw: Any, *, by: Principal) -> tuple[Collection, bool]:

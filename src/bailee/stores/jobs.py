@@ -77,7 +77,7 @@ class Housekeeping:
     async def sweep(self) -> None:
         """Removes what crashes and time leave: temporary files, objects that nothing names, old idempotency keys."""
         await self._objects.sweep(older_than=_ORPHAN_SECONDS)
-        for tenant in await self._every_tenant():
+        for tenant in await self.every_tenant():
             async with self._database.tenant(tenant) as tx:
                 await store.delete_old_requests(tx, KEEP_DAYS)
                 known = await store.list_object_ids(tx)
@@ -92,7 +92,8 @@ class Housekeeping:
         details = CollectionReindexed(collection, count)
         await self._events.record(tx, details, by=_WORKER, on=Object("collection", collection))
 
-    async def _every_tenant(self) -> list[TenantId]:
+    async def every_tenant(self) -> list[TenantId]:
+        """All tenants, synthetic ones too."""
         found: list[TenantId] = []
         for kind in TenantKind:
             after = None

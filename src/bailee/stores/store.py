@@ -78,6 +78,27 @@ async def archive_collection(tx: TenantWriter, name: str) -> None:
     )
 
 
+class MapVersion(msgspec.Struct, frozen=True):
+    """A collection's map as it was from a moment on."""
+
+    version: int
+    definition: dict[str, Any]
+    created_at: datetime
+
+
+async def list_versions(tx: TenantReader, name: str, *, before: int | None, limit: int) -> list[MapVersion]:
+    """Newest first."""
+    return await tx.all(
+        MapVersion,
+        """
+        SELECT version, definition, created_at FROM collection_versions
+        WHERE name = %(name)s AND (%(before)s::bigint IS NULL OR version < %(before)s)
+        ORDER BY version DESC LIMIT %(limit)s
+        """,
+        {"name": name, "before": before, "limit": limit},
+    )
+
+
 async def end_building(tx: TenantWriter, name: str, fields: list[str]) -> None:
     await tx.run(
         """

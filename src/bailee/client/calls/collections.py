@@ -8,7 +8,7 @@ import msgspec
 from bailee.client.answers import json_answer, no_answer
 from bailee.client.call import Call, api, paged, sent_json, with_followers
 from bailee.client.models.base import Page
-from bailee.client.models.data import Collection, Definition
+from bailee.client.models.data import Collection, Definition, MapVersion
 
 
 def put(name: str, definition: Definition | Mapping[str, Any]) -> Call[Collection]:
@@ -31,6 +31,11 @@ def get(name: str) -> Call[Collection]:
 def every(*, page_size: int | None = None) -> Call[Page[Collection]]:
     """All collections of the tenant."""
     return with_followers(paged(Page[Collection], api("collections"), limit=page_size))
+
+
+def versions(name: str, *, page_size: int | None = None) -> Call[Page[MapVersion]]:
+    """The versions of the collection's map, newest first. Raises NotFound."""
+    return with_followers(paged(Page[MapVersion], api("collections", name, "versions"), limit=page_size))
 
 
 def delete(name: str) -> Call[None]:

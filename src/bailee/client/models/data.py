@@ -59,6 +59,14 @@ class Collection(Model, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class MapVersion(Model, frozen=True, kw_only=True):
+    """A collection's map as it was from a moment on."""
+
+    version: int
+    definition: dict[str, Any]
+    created_at: datetime
+
+
 class Record(Model, frozen=True, kw_only=True):
     """One record. `collection` is set where records of several collections stand together."""
 

@@ -9,6 +9,7 @@ from bailee.stores.api.collections import (
     get_collection,
     list_collections,
     list_tenant_collections,
+    list_versions,
 )
 from bailee.stores.api.files import delete_file, get_file, head_file, list_files, store_file
 from bailee.stores.api.records import (
@@ -24,7 +25,7 @@ from bailee.stores.api.subjects import erase_subject, view_subject
 collections = Router(
     "/",
     route_handlers=[
-        list_collections, get_collection, define_collection, delete_collection, list_tenant_collections,
+        list_collections, get_collection, list_versions, define_collection, delete_collection, list_tenant_collections,
     ],
     tags=["Collections"],
 )  # fmt: skip

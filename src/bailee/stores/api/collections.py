@@ -10,6 +10,7 @@ from bailee.foundation.principal import Principal
 from bailee.stores.collection import Collections
 from bailee.stores.datamap import Definition
 from bailee.stores.model import Collection
+from bailee.stores.store import MapVersion
 from bailee.tenants.api import tenant_id_of
 from bailee.tenants.service import Tenants
 
@@ -38,6 +39,20 @@ async def list_collections(
 async def get_collection(database: Database, collections: Collections, principal: Principal, name: str) -> Collection:
     async with database.tenant_read(principal.tenant) as tx:
         return await collections.get(tx, name)
+
+
+@get("/collections/{name:str}/versions", summary="The versions of a collection's map", operation_id="listMapVersions",
+     responses=problems(), **requires("collections:read"))  # fmt: skip
+async def list_versions(
+    database: Database, collections: Collections, principal: Principal, name: str, limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[MapVersion]:  # fmt: skip
+    position = after(cursor)
+    if position and not position.isdecimal():
+        raise Malformed("The cursor is not one of ours.")
+    async with database.tenant_read(principal.tenant) as tx:
+        rows = await collections.versions(tx, name, before=int(position[:18]) if position else None, limit=limit + 1)
+    return page_of(rows, limit, lambda row: str(row.version))
 
 
 @put("/collections/{name:str}", summary="Define or change a collection", operation_id="defineCollection",
