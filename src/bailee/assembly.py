@@ -17,6 +17,7 @@ from bailee.assurance.checks import bind_checks
 from bailee.assurance.service import Assurance
 from bailee.assurance.toms import load_toms
 from bailee.encryption import checks as encryption_checks
+from bailee.encryption import store as encryption_store
 from bailee.encryption.cache import KeyCache
 from bailee.encryption.envelope import KEY, DataKey
 from bailee.encryption.hashing import PasswordHasher
@@ -136,7 +137,10 @@ async def _compose(
     certificates = ensure_certificates(settings, clock)
     objects = Objects(settings.data / "objects")
     cache = KeyCache(settings.encryption.cache_size, settings.encryption.cache_seconds)
-    keyring = Keyring(keyring_database, open_root(settings.encryption, settings.data), cache)
+    async with keyring_database.operator_read() as tx:
+        fresh = await encryption_store.is_fresh(tx)
+    # A root key is made for a keyring that has never been used. For any other it would open nothing.
+    keyring = Keyring(keyring_database, open_root(settings.encryption, settings.data, create=fresh), cache)
     signer = Signer(await _origin(settings, database), await keyring.instance_secret("ledger", Signer.SEED))
     ledger = Ledger(objects, signer)
     sequencer = Sequencer(database, objects, signer, clock)

@@ -129,4 +129,6 @@ async def read_record(services: Services, tenant: TenantId, record_id: UUID, col
 async def everything(services: Services, tenant: TenantId, collection: str = "people") -> list[Record]:
     """Every record of a collection; each is opened on the way."""
     async with services.database.tenant(tenant) as tx:
-        return await services.vault.search(tx, collection, subject=None, where={}, after=None, limit=100_000, by=SYSTEM)
+        records, _ = await services.vault.search(
+            tx, collection, subject=None, where={}, after=None, limit=100_000, by=SYSTEM
+        )

@@ -215,7 +215,9 @@ class Accounts:
 
 
 def normalise_email(email: str) -> str:
-    """As it is stored and compared: NFKC, lower case, trimmed."""
+    """As it is stored and compared: NFKC, lower case, trimmed. One that is too long is nobody's."""
+    if len(email) > _EMAIL_MAX:  # before NFKC, which takes quadratic time over a pile of combining marks
+        return ""
     return unicodedata.normalize("NFKC", email).strip().lower()
 
 

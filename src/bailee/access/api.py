@@ -1,6 +1,7 @@
 """Access control over REST: first-run setup, sessions, API keys."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -16,29 +17,35 @@ from bailee.foundation.secrets import Secret
 from bailee.tenants.api import tenant_id_of
 from bailee.tenants.service import Tenants
 
+type Email = Annotated[str, msgspec.Meta(max_length=254)]
+type Password = Annotated[str, msgspec.Meta(max_length=1024)]
+type Short = Annotated[str, msgspec.Meta(max_length=200)]
+
+_SMALL = 16 * 1024
+
 
 class SetupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first account."""
 
-    token: str
-    email: str
-    name: str
-    password: str
+    token: Short
+    email: Email
+    name: Short
+    password: Password
 
 
 class SetupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first code."""
 
-    confirmation: str
-    code: str
+    confirmation: Short
+    code: Short
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Password and second factor, together: neither is answered alone."""
 
-    email: str
-    password: str
-    code: str
+    email: Email
+    password: Password
+    code: Short
 
 
 class SetupView(msgspec.Struct, frozen=True):
@@ -68,7 +75,13 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # --- setup and sessions ---------------------------------------------------------------------------
 
 
-@post("/setup", summary="First-run setup: the owner's account", operation_id="beginSetup", responses=problems())
+@post(
+    "/setup",
+    request_max_body_size=_SMALL,
+    summary="First-run setup: the owner's account",
+    operation_id="beginSetup",
+    responses=problems(),
+)
 async def begin_setup(database: Database, accounts: Accounts, data: SetupRequest, principal: Principal) -> SetupView:
     async with database.operator() as tx:
         started = await accounts.begin_setup(
@@ -77,7 +90,13 @@ async def begin_setup(database: Database, accounts: Accounts, data: SetupRequest
     return SetupView(**msgspec.structs.asdict(started))
 
 
-@post("/setup/confirm", summary="First-run setup: the first code", operation_id="confirmSetup", responses=problems())
+@post(
+    "/setup/confirm",
+    request_max_body_size=_SMALL,
+    summary="First-run setup: the first code",
+    operation_id="confirmSetup",
+    responses=problems(),
+)
 async def confirm_setup(
     database: Database, accounts: Accounts, data: SetupConfirmation, principal: Principal
 ) -> StartedSession:
@@ -85,7 +104,7 @@ async def confirm_setup(
         return await accounts.confirm_setup(tx, confirmation=data.confirmation, code=data.code, by=principal)
 
 
-@post("/session", summary="Sign in", operation_id="signIn", responses=problems())
+@post("/session", request_max_body_size=_SMALL, summary="Sign in", operation_id="signIn", responses=problems())
 async def sign_in(database: Database, accounts: Accounts, data: SignIn, principal: Principal) -> StartedSession:
     return await accounts.sign_in(
         database, email=data.email, password=secret_of(data.password), code=data.code, by=principal

@@ -57,7 +57,7 @@ def _local(settings: Settings) -> Iterator[Finding]:
         if settings.encryption.root == "file"
         else Finding("root key", ok=True, detail="OpenBao")
     )
-    yield _attempt("root key", lambda: f"{type(open_root(settings.encryption, data)).__name__} opens")
+    yield _attempt("root key", lambda: f"{type(open_root(settings.encryption, data, create=False)).__name__} opens")
     yield _attempt("TOM document", lambda: f"{len(load_toms(settings.toms).measures())} measures")
     yield _certificate(data / "tls" / "server.pem")
 

@@ -23,7 +23,7 @@ import structlog
 from psycopg.conninfo import conninfo_to_dict
 
 from bailee import __version__
-from bailee.assembly import Services, open_services
+from bailee.assembly import open_services
 from bailee.encryption.tls import ensure_certificates
 from bailee.events.catalogue import Migrated, Started, Stopped
 from bailee.foundation.clock import Clock
@@ -200,14 +200,9 @@ async def _begin(settings: Settings) -> str | None:
 
 
 def _end(settings: Settings) -> None:
-    async def note(services: Services) -> None:
-        async with services.database.operator() as tx:
-            await services.events.record(tx, Stopped(), by=_OPERATOR)
-        await services.sequencer.step()
-
     async def run() -> None:
-        async with open_services(settings) as services:
-            await note(services)
+        async with open_services(settings) as services, services.database.operator() as tx:
+            await services.events.record(tx, Stopped(), by=_OPERATOR)
 
     try:
         asyncio.run(run())

@@ -11,9 +11,12 @@ import hmac
 import re
 import unicodedata
 
+from bailee.foundation.errors import Invalid
 from bailee.foundation.secrets import Secret
 
 TOKEN = 16
+MAX_VALUE = 1000
+"""Characters in a searchable value. NFKC takes quadratic time over piles of combining marks."""
 _DOMAIN = b"bailee/index/v1\x00"
 _SPACE = re.compile(r"\s+")
 _NOT_DIGIT = re.compile(r"[^0-9]")
@@ -39,7 +42,10 @@ def normalise(how: str, value: str) -> str:
 
     text: compatibility characters unified (NFKC), case folded, white space collapsed. email: as text, without
     spaces. phone: its digits, a leading + or 00 kept as +. date and exact: unchanged but for NFC.
+    Raises Invalid for a value of more than MAX_VALUE characters.
     """
+    if len(value) > MAX_VALUE:
+        raise Invalid(f"A searchable value has at most {MAX_VALUE} characters.")
     match how:
         case "text" | "email":
             return _SPACE.sub(" ", unicodedata.normalize("NFKC", value).casefold()).strip()

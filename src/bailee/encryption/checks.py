@@ -85,10 +85,5 @@ def _accepts_tls_1_1(host: str, port: int) -> bool:
 async def _database_in_clear(database: Database) -> bool:
     """Whether our own connection to PostgreSQL crosses a network without TLS."""
     async with database.operator_read() as tx:
-        clear: bool = await tx.value(
-            """
-            SELECT inet_server_addr() IS NOT NULL
-               AND NOT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
-            """
-        )
-    return clear
+        over_network: bool = await tx.value("SELECT inet_server_addr() IS NOT NULL")
+        return over_network and not tx.connection.pgconn.ssl_in_use

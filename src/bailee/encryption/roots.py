@@ -41,6 +41,10 @@ class RootKey(Protocol):
         """Makes a new version the one that wraps; older ones still unwrap."""
         ...
 
+    async def close(self) -> None:
+        """Lets go of connections."""
+        ...
+
 
 class FileRoot:
     """Root keys in one file, mode 0600, a line each: `<id> <base64 key>`. The last one wraps.
@@ -48,12 +52,17 @@ class FileRoot:
     The id is the start of the key's SHA-256, so that a damaged file is noticed, not used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool) -> None:
         self._path = path
-        self._keys = self._read() if path.exists() else {}
-        if not self._keys:
+        if path.exists():
+            self._keys = self._read()
+        elif create:
             self._keys = _with_new_key({})
             self._write()
+        else:
+            raise RootKeyInvalid(
+                f"{path} is missing. Without it nothing can be decrypted: restore the file from your copy."
+            )
 
     async def wrap(self, key: Secret, context: bytes) -> bytes:
         key_id, root = next(reversed(self._keys.items()))
@@ -83,6 +92,9 @@ class FileRoot:
             self._write()
         finally:
             os.close(directory)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
 
     def _read(self) -> dict[bytes, Secret]:
         damaged = RootKeyInvalid(
@@ -158,7 +170,7 @@ class OpenBaoRoot:
         return bytes((_TRANSIT_FORMAT,)) + answer.data.ciphertext.encode()
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> Secret:
-        if not wrapped or wrapped[0] != _TRANSIT_FORMAT:
+        if not wrapped.isascii() or not wrapped or wrapped[0] != _TRANSIT_FORMAT:
             raise RootKeyInvalid("The keyring was wrapped by another provider than OpenBao.")
         content = await self._post(
             f"decrypt/{self._key}", ciphertext=wrapped[1:].decode("ascii"), associated_data=_base64(context)
@@ -168,6 +180,9 @@ class OpenBaoRoot:
 
     async def rotate(self) -> None:
         await self._post(f"keys/{self._key}/rotate")
+
+    async def close(self) -> None:
+        await self._http.aclose()
 
     async def _post(self, path: str, **body: str) -> bytes:
         try:
@@ -187,10 +202,10 @@ def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def open_root(settings: Encryption, data: Path) -> RootKey:
-    """The root key that the settings name. Raises RootKeyInvalid."""
+def open_root(settings: Encryption, data: Path, *, create: bool) -> RootKey:
+    """The root key that the settings name; `create` lets a missing file be made. Raises RootKeyInvalid."""
     if settings.root == "file":
-        return FileRoot(data / "root.key")
+        return FileRoot(data / "root.key", create=create)
     try:
         token = Secret(Path(settings.openbao_token_file).read_bytes().strip())
     except OSError as error:

@@ -122,6 +122,7 @@ class Keyring:
     async def destroy_tenant(self, tenant: TenantId) -> int:
         """Deletes every key of a tenant: all that it stored is unreadable from here on. Answers how many."""
         async with self.database.tenant(tenant) as tx:
+            await store.hold_tenant_keys(tx)
             ids = await store.list_key_ids(tx)
             count = await store.delete_data_keys(tx, ids)
             await store.delete_tenant_keys(tx)

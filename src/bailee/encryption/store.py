@@ -91,6 +91,11 @@ async def list_key_ids(tx: TenantReader) -> list[UUID]:
     return await tx.values("SELECT key_id FROM data_keys ORDER BY key_id")
 
 
+async def hold_tenant_keys(tx: TenantWriter) -> None:
+    """Keeps new data keys from being wrapped until `tx` ends."""
+    await tx.values("SELECT version FROM tenant_keys FOR UPDATE")
+
+
 async def delete_tenant_keys(tx: TenantWriter) -> None:
     await tx.run("DELETE FROM tenant_keys")
 
@@ -127,6 +132,12 @@ async def announce_destroyed(tx: TenantWriter, ids: list[UUID]) -> None:
         "SELECT pg_notify('bailee_keys', %s || ':' || id) FROM unnest(%s::text[]) AS id",
         (str(tx.tenant), [str(key_id) for key_id in ids]),
     )
+
+
+async def is_fresh(tx: OperatorReader) -> bool:
+    """Whether nothing has been wrapped yet: the ledger's seed is the first thing that is."""
+    fresh: bool = await tx.value("SELECT NOT EXISTS (SELECT FROM instance_secrets)")
+    return fresh
 
 
 async def find_instance_secret(tx: OperatorReader, name: str) -> bytes | None:

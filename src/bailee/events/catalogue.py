@@ -192,6 +192,11 @@ class TenantKeyRotated(Details, frozen=True):
     version: Count
 
 
+class TenantKeysDestroyed(Details, frozen=True):
+    action = "encryption.tenant_keys_destroyed"
+    keys: Count
+
+
 class KeysRewrapped(Details, frozen=True):
     action = "encryption.keys_rewrapped"
     version: Count

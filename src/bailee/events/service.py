@@ -80,12 +80,14 @@ class Events:
         if len(rows) != len(set(ids)):
             raise NotFound
         published = await self._ledger.published()
-        items = []
-        for row in rows:
-            if row.leaf_index is None:
-                raise LedgerPending("That event is committed, and not yet in the ledger. Try again in a second.")
-            place = await self._ledger.prove(row.leaf_index, published)
-            items.append(EvidenceItem(msgspec.json.decode(row.body), encode(row.salt), place.index, place.proof))
+        indices = [row.leaf_index for row in rows if row.leaf_index is not None]
+        if len(indices) != len(rows):
+            raise LedgerPending("That event is committed, and not yet in the ledger. Try again in a second.")
+        places = await self._ledger.prove(indices, published)
+        items = [
+            EvidenceItem(msgspec.json.decode(row.body), encode(row.salt), place.index, place.proof)
+            for row, place in zip(rows, places, strict=True)
+        ]
         return Evidence(self._ledger.origin, self._ledger.vkeys, published.note, items)
 
 

@@ -15,7 +15,7 @@ from psycopg import errors as pg
 from psycopg.rows import BaseRowFactory, RowMaker, scalar_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from bailee.foundation.errors import Conflict, Error, StorageFull, Unavailable
+from bailee.foundation.errors import Conflict, Error, Invalid, StorageFull, Unavailable
 from bailee.foundation.ids import TenantId
 
 type Connection = psycopg.AsyncConnection[Any]
@@ -196,7 +196,7 @@ class Database:
                     if not connection.closed:
                         await connection.execute(b"ROLLBACK")
                     raise
-                await connection.execute(b"COMMIT")
+                await _commit(connection)
 
 
 def _rows_of[Row](kind: type[Row]) -> BaseRowFactory[Row]:
@@ -205,6 +205,15 @@ def _rows_of[Row](kind: type[Row]) -> BaseRowFactory[Row]:
         return lambda values: msgspec.convert(dict(zip(names, values, strict=True)), kind)
 
     return factory  # type: ignore[return-value]  # psycopg passes either kind of cursor
+
+
+async def _commit(connection: Connection) -> None:
+    try:
+        status = (await connection.execute(b"COMMIT")).statusmessage
+    except psycopg.OperationalError as error:
+        raise Unavailable("The connection broke at the last moment; it is not known whether this was done.") from error
+    if status != "COMMIT":
+        raise Unavailable("The database rolled this back; nothing was changed. Try again.")
 
 
 def session_options(role: str) -> str:
@@ -229,6 +238,8 @@ def _server_errors() -> Iterator[None]:
         raise StorageFull("The database has no room left; nothing was changed. Free space and try again.") from error
     except (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable, pg.QueryCanceled) as error:
         raise Unavailable("Others are changing the same thing; nothing was changed. Try again.") from error
+    except pg.DataError as error:
+        raise Invalid("A value cannot be stored: it is out of range, or holds a NUL character.") from error
     except (psycopg.OperationalError, PoolTimeout, pg.AdminShutdown) as error:
         raise Unavailable("The database cannot be reached; nothing was changed. Try again.") from error
 

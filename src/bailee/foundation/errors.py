@@ -1,5 +1,6 @@
 """The base of every error that a person or a program may be shown."""
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,6 +12,23 @@ class FieldError(msgspec.Struct, frozen=True):
 
     path: str
     message: str
+
+
+_SENT = ("Object contains unknown field", "Invalid")
+"""msgspec's messages that quote what was sent; the others quote the schema."""
+_PLACE = re.compile(r"[A-Za-z0-9_.\[\]]{1,200}", re.ASCII)
+
+
+def fault_of(error: msgspec.ValidationError) -> FieldError:
+    """What msgspec found, without what it repeats of the input: a name or a value can be a person's."""
+    message, _, path = str(error).partition(" - at `")
+    place = path.removesuffix("`").removeprefix("key in ").removeprefix("$").strip(".")
+    return FieldError(place if _PLACE.fullmatch(place) else "body", f"{unquoted(message)}.")
+
+
+def unquoted(message: str) -> str:
+    """A validator's message without what was sent."""
+    return re.split("[`'\"]", message, maxsplit=1)[0].rstrip() if message.startswith(_SENT) else message
 
 
 class Error(Exception):

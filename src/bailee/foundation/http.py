@@ -13,7 +13,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
 
-from bailee.foundation.errors import Error, FieldError, Invalid, Malformed
+from bailee.foundation.errors import Error, FieldError, Invalid, Malformed, fault_of
 from bailee.foundation.principal import Principal
 
 PROBLEM = "application/problem+json"
@@ -76,14 +76,15 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     return dict.fromkeys(sorted({*everywhere, *statuses}), spec)
 
 
-def requires(permission: str) -> dict[str, Any]:
-    """For a route: who may call it. The permission also stands in `opt`, for the authorisation matrix."""
+def requires(*permissions: str) -> dict[str, Any]:
+    """For a route: what its caller must hold. It also stands in `opt`, for the authorisation matrix."""
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
         principal: Principal = connection.auth
-        principal.require(permission)
+        for permission in permissions:
+            principal.require(permission)
 
-    return {"guards": [guard], "opt": {"permission": permission}}
+    return {"guards": [guard], "opt": {"permissions": permissions}}
 
 
 def encode_cursor(position: str | UUID) -> str:
@@ -148,10 +149,7 @@ def decode_json[T](raw: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise Invalid(
-            "The body is not valid.", errors=[FieldError(path.strip("`.") or "body", f"{message}.")]
-        ) from None
+        raise Invalid("The body is not valid.", errors=[fault_of(error)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Malformed("The body is not valid JSON in UTF-8.") from None
     except RecursionError:

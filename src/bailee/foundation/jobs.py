@@ -73,6 +73,6 @@ class Jobs:
                 for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_SILENCE):
                     log.warning("job of a dead worker put back", job=job.task_name)
                     await self._app.job_manager.retry_job(job)
-            except procrastinate.exceptions.ProcrastinateException:
+            except Exception:  # whatever it was, the next round looks again
                 log.warning("stalled jobs not looked for", exc_info=True)
             await asyncio.sleep(_SILENCE)

@@ -61,7 +61,7 @@ def _read(file: Traversable) -> Migration:
 
 def ensure_roles(owner: str, logins: list[str]) -> None:
     """Creates the two application roles and lets `logins` take them. Runs as a role that may create roles."""
-    with psycopg.connect(owner, autocommit=True) as connection:
+    with _connect(owner) as connection:
         for role in ROLES:
             exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
             if not exists:
@@ -76,7 +76,7 @@ def migrate(owner: str, server: str) -> list[str]:
     Raises ConfigurationError when the server is too old, or a step that ran has been edited since.
     """
     done: list[str] = []
-    with psycopg.connect(owner, autocommit=True) as connection:
+    with _connect(owner) as connection:
         if connection.info.server_version < _MINIMUM_VERSION:
             raise ConfigurationError("PostgreSQL 16 or newer is needed.")
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
@@ -98,6 +98,14 @@ def migrate(owner: str, server: str) -> list[str]:
         finally:
             connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
     return done
+
+
+def _connect(owner: str) -> psycopg.Connection[Any]:
+    try:
+        return psycopg.connect(owner, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigurationError(f"PostgreSQL cannot be reached as the owner: {reason}.") from None
 
 
 def _prepare(connection: psycopg.Connection[Any]) -> None:

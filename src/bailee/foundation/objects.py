@@ -4,6 +4,7 @@ An object appears whole or not at all: it is written beside its place, synced, r
 synced. A crash before the rename leaves a temporary file, which `sweep` removes; after it, the object.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import anyio.to_thread
 
 from bailee.foundation.errors import NotFound, StorageFull
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9][A-Za-z0-9._-]{0,199})*", re.ASCII)
 _TEMPORARY = ".part-"
 _BLOCK = 1024 * 1024
 _MAX_NAME = 512
@@ -56,14 +57,14 @@ class Objects:
         """The whole object. Raises NotFound."""
         try:
             return await anyio.to_thread.run_sync(self._path(name).read_bytes)
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound from None
 
     async def read(self, name: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Streams `length` bytes from `offset`, or to the end. Raises NotFound."""
         try:
             file = await anyio.open_file(self._path(name), "rb")
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound from None
         async with file:
             await file.seek(offset)
@@ -116,10 +117,13 @@ class Objects:
 
         def run() -> int:
             limit = time.time() - older_than
-            stale = [path for path in self.directory.rglob(f"{_TEMPORARY}*") if path.stat().st_mtime < limit]
-            for path in stale:
-                path.unlink(missing_ok=True)
-            return len(stale)
+            removed = 0
+            for path in self.directory.rglob(f"{_TEMPORARY}*"):
+                with contextlib.suppress(FileNotFoundError):  # it has just become an object
+                    if path.stat().st_mtime < limit:
+                        path.unlink()
+                        removed += 1
+            return removed
 
         return await anyio.to_thread.run_sync(run)
 
@@ -152,7 +156,14 @@ def _private(path: str, flags: int) -> int:
 
 
 def _make_directory(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Makes a directory whose own entry, and those of its new parents, survive a loss of power."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(mode=0o700, exist_ok=True)
+        _sync(directory.parent)
 
 
 def _publish(temporary: Path, path: Path) -> None:

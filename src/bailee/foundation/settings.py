@@ -128,6 +128,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         place = found
         for part in path[:-1]:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ConfigurationError(f"{name} sets a part of what another variable sets as a whole ({part}).")
         place[path[-1]] = value
     return found
 

@@ -39,7 +39,7 @@ async def tenants_are_isolated(
         faults += await sql_faults(server, found, attacker.tenant, victim.tenant)
     calls, reached = await _attack_api(settings, certificates, database, keys, attacker, victim)
     faults += reached
-    faults += await object_faults(files, objects, attacker.tenant, victim)
+    faults += await object_faults(database, files, objects, attacker.tenant, victim)
     intact = await _is_intact(database, files, victim)
     facts: Facts = {
         "tables": sum(table.tenant for table in tables), "api_calls": calls, "reached": faults[:_MOST],

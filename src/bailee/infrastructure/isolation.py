@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+import msgspec
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
@@ -14,6 +15,7 @@ from bailee.foundation.database import Database
 from bailee.foundation.errors import Error
 from bailee.foundation.ids import TenantId
 from bailee.foundation.objects import Objects
+from bailee.foundation.principal import system
 from bailee.infrastructure.store import TableSecurity
 from bailee.stores.files import Files
 from bailee.stores.probes import COLLECTION, Probe
@@ -157,15 +159,22 @@ def _verdict(answer: httpx2.Response, template: str, method: str, victim: Probe)
 # --- object storage -------------------------------------------------------------------------------------
 
 
-async def object_faults(files: Files, objects: Objects, attacker: TenantId, victim: Probe) -> list[str]:
-    """Asks for the victim's file as the attacker, and for objects by names that climb out."""
+async def object_faults(
+    database: Database, files: Files, objects: Objects, attacker: TenantId, victim: Probe
+) -> list[str]:
+    """Opens the victim's object as the attacker, and asks for objects by names that climb out."""
     faults = []
-    try:
-        content = b"".join([block async for block in files.content(attacker, victim.file, 0, len(victim.marker))])
-        if victim.marker.encode() in content:
-            faults.append("another tenant's file was readable by its name")
-    except Error:
-        pass
+    by = system("probe")
+    async with database.tenant(victim.tenant) as tx:
+        theirs = await files.open(tx, victim.file, version=None, by=by)
+    stolen = msgspec.structs.replace(theirs, tenant=attacker)
+    for opened in (stolen, msgspec.structs.replace(stolen, object_id=UUID(int=0))):
+        try:
+            content = b"".join([block async for block in files.content(opened, 0, len(victim.marker))])
+            if victim.marker.encode() in content:
+                faults.append("another tenant's file was readable")
+        except Error:
+            continue
     for name in (f"files/{attacker}/../{victim.tenant}", "../root.key", "/etc/passwd", f"files/{attacker}/./.."):
         try:
             await objects.get(name)

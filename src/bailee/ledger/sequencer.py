@@ -49,7 +49,7 @@ class Sequencer:
         self._frontier: Frontier | None = None
 
     async def run(self) -> None:
-        """Works until cancelled, through lost connections. On a log that contradicts itself it signs nothing, and waits."""
+        """Works until cancelled, through lost connections. On a log that contradicts itself it signs nothing."""
         while True:
             try:
                 async with self._database.session() as connection:
@@ -94,8 +94,11 @@ class Sequencer:
         superseded = await self._write_tiles(frontier, state.size)
         checkpoint = Checkpoint(self._signer.origin, frontier.size, frontier.root())
         note = self._signer.sign(checkpoint, int(self._clock.now().timestamp()))
-        await self._objects.put(CHECKPOINT, note.encode())
         async with self._database.operator() as tx:
+            # Publishing is under the state row's lock: whoever has lost the session lock meanwhile stops here.
+            if await store.hold_latest_size(tx) > checkpoint.size:
+                raise Unavailable("Another sequencer has published more.")
+            await self._objects.put(CHECKPOINT, note.encode())
             await store.insert_checkpoint(tx, checkpoint.size, checkpoint.root, note)
         for path in superseded:
             await self._objects.delete_all(f"{PREFIX}/{path}.p")
@@ -120,10 +123,15 @@ class Sequencer:
             return Frontier()
         checkpoint = open_checkpoint(note, self._signer.verifiers)
         if checkpoint.size < known:
-            raise LedgerBroken("The published checkpoint is older than one already signed: the log was put back.")
+            # A late write of a publisher that had lost its lock. The newer one stands if the tiles bear it out.
+            async with self._database.operator_read() as tx:
+                note = await store.latest_note(tx)
+            checkpoint = open_checkpoint(note, self._signer.verifiers)
         frontier = await Frontier.load(checkpoint.size, self._read)
         if frontier.root() != checkpoint.root:
-            raise LedgerBroken("The stored tiles do not give the root that was signed.")
+            raise LedgerBroken("The stored tiles do not give the root that was signed: the log was put back.")
+        if checkpoint.size == known:
+            await self._objects.put(CHECKPOINT, note.encode())
         return frontier
 
     async def _write_tiles(self, frontier: Frontier, size: int) -> list[str]:

@@ -86,6 +86,17 @@ async def insert_checkpoint(tx: OperatorWriter, size: int, root: bytes, note: st
     )
 
 
+async def hold_latest_size(tx: OperatorWriter) -> int:
+    """The size of the newest checkpoint, with the right to publish held until `tx` ends."""
+    await tx.value("SELECT size FROM ledger_state FOR UPDATE")
+    return await latest_size(tx)
+
+
+async def latest_note(tx: OperatorReader) -> str:
+    note: str = await tx.value("SELECT note FROM ledger_checkpoints ORDER BY size DESC LIMIT 1")
+    return note
+
+
 async def latest_size(tx: OperatorReader) -> int:
     """The size of the newest checkpoint the database knows of."""
     size: int = await tx.value("SELECT coalesce(max(size), 0) FROM ledger_checkpoints")

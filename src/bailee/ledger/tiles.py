@@ -139,9 +139,16 @@ class TileTree:
         self.size = size
         self._read = read
         self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self._subtrees: dict[tuple[int, int], bytes] = {}
 
     async def complete(self, start: int, end: int) -> bytes:
         """The hash of a complete subtree: a power of two of leaves, aligned to its own size."""
+        known = self._subtrees.get((start, end))
+        if known is None:
+            known = self._subtrees[start, end] = await self._subtree(start, end)
+        return known
+
+    async def _subtree(self, start: int, end: int) -> bytes:
         height = (end - start).bit_length() - 1
         level = height // _HEIGHT
         scale = WIDTH**level

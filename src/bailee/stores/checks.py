@@ -6,6 +6,7 @@ from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.assurance.markers import search_files
 from bailee.foundation.database import Database
 from bailee.foundation.errors import NotFound
+from bailee.foundation.principal import system
 from bailee.foundation.settings import EMBEDDED, Settings
 from bailee.stores import store
 from bailee.stores.files import Files
@@ -23,8 +24,9 @@ async def no_plaintext_at_rest(
         row = await store.find_record(tx, COLLECTION, probe.record)
     opened = await vault.open_rows(probe.tenant, [row] if row else [])
     try:
-        size = len(probe.marker)
-        content = b"".join([block async for block in files.content(probe.tenant, probe.file, 0, size)])
+        async with database.tenant(probe.tenant) as writer:
+            file = await files.open(writer, probe.file, version=None, by=system("check"))
+        content = b"".join([block async for block in files.content(file, 0, file.file.size)])
     except NotFound:
         content = b""
     readable = bool(opened) and opened[0].data["marker"] == probe.marker and content == probe.marker.encode()

@@ -52,6 +52,9 @@ def _properties(old: Field, new: Field, path: str) -> Iterator[FieldError]:
         yield FieldError(path, "Records may hold other properties; the object cannot become stricter.")
         return
     yield from _fields(old.properties, new.properties, f"{path}.properties", additional=new.additional_properties)
+    if old.additional_properties:
+        for name in new.properties.keys() - old.properties.keys():
+            yield FieldError(f"{path}.properties.{name}", "Records may hold anything under this name.")
 
 
 def _raised(old: float | None, new: float | None) -> bool:

@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from bailee.foundation.errors import FieldError, Invalid
+from bailee.foundation.errors import FieldError, Invalid, fault_of
 
 MAX_FIELDS = 500
 MAX_DEPTH = 8
+MAX_ENUM = 200
+_MAX_TEXT = 500
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", re.ASCII)
 _CATEGORY = re.compile(r"[a-z][a-z0-9_.]{0,62}", re.ASCII)
@@ -77,15 +79,14 @@ def parse_definition(raw: Any) -> Definition:
     """A definition that makes sense, shorthands resolved. Raises Invalid, naming each fault."""
     try:
         definition = msgspec.convert(raw, Definition)
+        fields = {name: _resolve(field) for name, field in definition.fields.items()}
+        definition = msgspec.structs.replace(definition, fields=fields)
+        errors = list(_faults(definition))
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise Invalid(
-            "The collection is not valid.", errors=[FieldError(path.strip("`.") or "collection", f"{message}.")]
-        ) from None
-    definition = msgspec.structs.replace(
-        definition, fields={name: _resolve(field) for name, field in definition.fields.items()}
-    )
-    errors = list(_faults(definition))
+        raise Invalid("The collection is not valid.", errors=[fault_of(error)]) from None
+    except RecursionError:  # deeper than Python can follow, long before it is measured below
+        depth = FieldError("fields", f"Fields nest at most {MAX_DEPTH} deep.")
+        raise Invalid("The collection is not valid.", errors=[depth]) from None
     if errors:
         raise Invalid("The collection is not valid.", errors=errors[:50])
     return definition
@@ -135,8 +136,8 @@ def _faults(definition: Definition) -> Iterator[FieldError]:
         yield from _field_faults(name, field, f"fields.{name}", 1)
 
 
-def _field_faults(name: str, field: Field, path: str, depth: int) -> Iterator[FieldError]:
-    if name and not _FIELD_NAME.fullmatch(name):
+def _field_faults(name: str | None, field: Field, path: str, depth: int) -> Iterator[FieldError]:
+    if name is not None and not _FIELD_NAME.fullmatch(name):
         yield FieldError(path, "A field's name is a letter or _, then up to 62 letters, digits, _ or -.")
     if field.category and not _CATEGORY.fullmatch(field.category):
         yield FieldError(f"{path}.category", "A category is lower-case letters, digits, _ and dots.")
@@ -147,7 +148,7 @@ def _field_faults(name: str, field: Field, path: str, depth: int) -> Iterator[Fi
     for inner_name, inner in (field.properties or {}).items():
         yield from _field_faults(inner_name, inner, f"{path}.properties.{inner_name}", depth + 1)
     if field.items is not None:
-        yield from _field_faults("", field.items, f"{path}.items", depth + 1)
+        yield from _field_faults(None, field.items, f"{path}.items", depth + 1)
 
 
 def _shape_faults(field: Field, path: str) -> Iterator[FieldError]:
@@ -166,5 +167,8 @@ def _shape_faults(field: Field, path: str) -> Iterator[FieldError]:
         yield FieldError(f"{path}.items", "Say what the array holds.")
     if field.items is not None and "array" not in field.types:
         yield FieldError(f"{path}.items", "Only an array has items.")
-    if field.enum is not None and not field.enum:
-        yield FieldError(f"{path}.enum", "List at least one value.")
+    if field.enum is not None and not 1 <= len(field.enum) <= MAX_ENUM:
+        yield FieldError(f"{path}.enum", f"List 1 to {MAX_ENUM} values.")
+    texts = [field.title, *(value for value in field.enum or () if isinstance(value, str))]
+    if any(len(text) > _MAX_TEXT or not text.isprintable() for text in texts):
+        yield FieldError(path, f"Titles and listed values have at most {_MAX_TEXT} printable characters.")

@@ -34,6 +34,7 @@ DELETE_OBJECTS_JOB = "stores.delete_object"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _CONTENT_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?[\w-]{1,32}=[\w.+-]{1,64})*", re.ASCII)
 _KIND = "file"
+_STRETCH = 1000
 
 
 class _Description(msgspec.Struct, frozen=True):
@@ -43,6 +44,14 @@ class _Description(msgspec.Struct, frozen=True):
     subject: str | None
     content_type: str
     sha256: str
+
+
+class OpenFile(msgspec.Struct, frozen=True):
+    """One version of a file, found: what it is, and where its bytes lie."""
+
+    file: StoredFile
+    tenant: TenantId
+    object_id: UUID
 
 
 class Files:
@@ -99,38 +108,48 @@ class Files:
         return file, created
 
     @verb(FileRead)
-    async def open(self, tx: TenantWriter, name: str, *, version: int | None, by: Principal) -> StoredFile:
-        """A file's description, on the record as read. Raises NotFound or VersionMismatch."""
+    async def open(self, tx: TenantWriter, name: str, *, version: int | None, by: Principal) -> OpenFile:
+        """A file as it is now, on the record as read. Raises NotFound or VersionMismatch."""
         row, key = await self._find(tx, name)
         _verify_version(row.version, version)
         await self._events.record(tx, FileRead(), by=by, on=Object("file", row.name_token.hex()))
-        return _shown(tx.tenant, row, key)
+        return OpenFile(_shown(tx.tenant, row, key), tx.tenant, row.object_id)
 
     async def describe(self, tx: TenantReader, name: str) -> StoredFile:
         """A file's description. Raises NotFound."""
         row, key = await self._find(tx, name)
         return _shown(tx.tenant, row, key)
 
-    async def content(self, tenant: TenantId, name: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The plaintext bytes [start, end) of a file. Raises NotFound, DecryptionFailed."""
-        async with self._database.tenant_read(tenant) as tx:
-            row, _ = await self._find(tx, name)
-        path = object_path(tenant, row.object_id)
+    async def content(self, opened: OpenFile, start: int, end: int) -> AsyncIterator[bytes]:
+        """The plaintext bytes [start, end) of the very version that was opened.
+
+        Raises NotFound, KeyDestroyed or DecryptionFailed before it yields anything, if the first bytes are at fault.
+        """
+        path = object_path(opened.tenant, opened.object_id)
         header = b"".join([block async for block in self._objects.read(path, 0, HEADER)])
-        key = await self._keyring.open_key(tenant, stream_key_id(header))
-        place = Place(tenant, _KIND, row.object_id, 1)
-        first, last = sealed_range(row.size, start, end)
+        key = await self._keyring.open_key(opened.tenant, stream_key_id(header))
+        place = Place(opened.tenant, _KIND, opened.object_id, 1)
+        size = opened.file.size
+        first, last = sealed_range(size, start, end)
         blocks = self._objects.read(path, first, last - first)
-        async for block in unseal_stream(key, header, blocks, place, size=row.size, start=start, end=end):
+        async for block in unseal_stream(key, header, blocks, place, size=size, start=start, end=end):
             yield block
 
     async def page(self, tx: TenantReader, *, subject: str | None, after: UUID | None, limit: int) -> list[StoredFile]:
         """Files in the order they were stored, all or those of a subject."""
         index = await self._keyring.index_key(tx.tenant)
         holder = None if subject is None else holder_of(index, subject)
-        rows = await store.list_files(tx, holder=holder, after=after, limit=limit)
-        keys = await self._keyring.open_keys(tx.tenant, {key_id_of(row.metadata) for row in rows})
-        return [_shown(tx.tenant, row, keys[key]) for row in rows if (key := key_id_of(row.metadata)) in keys]
+        return await self._open_rows(tx.tenant, await store.list_files(tx, holder=holder, after=after, limit=limit))
+
+    async def of_subject(self, tx: TenantReader, subject: str) -> list[StoredFile]:
+        """Every file of one person."""
+        holder = holder_of(await self._keyring.index_key(tx.tenant), subject)
+        found: list[FileRow] = []
+        while stretch := await store.list_files(
+            tx, holder=holder, after=found[-1].object_id if found else None, limit=_STRETCH
+        ):
+            found += stretch
+        return await self._open_rows(tx.tenant, found)
 
     async def position(self, tx: TenantReader, name: str) -> UUID:
         """Where a file stands in the order of `page`. Raises NotFound."""
@@ -172,6 +191,10 @@ class Files:
         details = FileStored(size, row.version)
         await self._events.record(tx, details, by=by, on=Object("file", token.hex()))
         return _shown(tx.tenant, row, key), earlier is None
+
+    async def _open_rows(self, tenant: TenantId, rows: list[FileRow]) -> list[StoredFile]:
+        keys = await self._keyring.open_keys(tenant, {key_id_of(row.metadata) for row in rows})
+        return [_shown(tenant, row, keys[key]) for row in rows if (key := key_id_of(row.metadata)) in keys]
 
     async def _discard(self, tx: TenantWriter, object_id: UUID) -> None:
         await self._jobs.enqueue(tx, DELETE_OBJECTS_JOB, tenant_id=str(tx.tenant), object_id=str(object_id))

@@ -1,16 +1,20 @@
 """Repeated requests: the same key with the same request is answered as before, and done once.
 
 The claim is a row written in the request's own transaction: of two at once, the second waits for the first to
-commit and then finds its answer. What is kept of an answer is ids, versions and error codes, no content.
+commit and then finds its answer. What is kept of an answer is ids and versions; a batch's errors are kept sealed.
 """
 
+import base64
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from bailee.encryption.blind_index import IndexKey
+from bailee.encryption.envelope import DataKey, Place, seal, unseal
 from bailee.foundation.database import TenantWriter
 from bailee.foundation.errors import FieldError, Invalid
+from bailee.foundation.ids import TenantId
 from bailee.stores import store
 from bailee.stores.errors import IdempotencyMismatch
 
@@ -23,6 +27,17 @@ class Claim(msgspec.Struct, frozen=True):
 
     token: bytes
     earlier: dict[str, Any] | None
+
+    def sealed(self, key: DataKey, tenant: TenantId, answer: bytes) -> dict[str, Any]:
+        """An answer that may name what was sent, such as a field that is not in the map, to keep encrypted."""
+        return {"sealed": base64.b64encode(seal(key, answer, self._place(tenant))).decode()}
+
+    def open(self, key: DataKey, tenant: TenantId) -> bytes:
+        """The earlier answer that was kept sealed."""
+        return unseal(key, base64.b64decode((self.earlier or {})["sealed"]), self._place(tenant))
+
+    def _place(self, tenant: TenantId) -> Place:
+        return Place(tenant, "idempotency", UUID(bytes=self.token), 1)
 
 
 async def claim(tx: TenantWriter, index: IndexKey, key: str | None, request: bytes) -> Claim | None:

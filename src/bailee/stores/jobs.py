@@ -1,5 +1,6 @@
 """What the vault does in the background."""
 
+import contextlib
 from uuid import UUID
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from bailee.events import Events, Object
 from bailee.events.catalogue import CollectionReindexed
 from bailee.foundation.database import Database, TenantWriter
+from bailee.foundation.errors import NotFound
 from bailee.foundation.ids import TenantId
 from bailee.foundation.jobs import Jobs
 from bailee.foundation.objects import Objects
@@ -67,7 +69,9 @@ class Housekeeping:
         count = 0
         while True:
             async with self._database.tenant(tenant) as tx:
-                done = await self._vault.reindex(tx, collection, after, _STRETCH)
+                done = await self._vault.reindex(tx, collection, row.version, after, _STRETCH)
+                if done is None:
+                    return
                 count += len(done)
                 if len(done) < _STRETCH:
                     await self._end_reindex(tx, collection, row.building, count)
@@ -83,9 +87,10 @@ class Housekeeping:
                 known = await store.list_object_ids(tx)
             for name in await self._objects.names(f"files/{tenant}"):
                 object_id = UUID(name.rpartition("/")[2])
-                if object_id not in known and await self._objects.age(name) > _ORPHAN_SECONDS:
-                    await self._objects.delete(name)
-                    log.info("orphaned object removed", object=str(object_id))
+                with contextlib.suppress(NotFound):  # deleted by its own job in the meantime
+                    if object_id not in known and await self._objects.age(name) > _ORPHAN_SECONDS:
+                        await self._objects.delete(name)
+                        log.info("orphaned object removed", object=str(object_id))
 
     async def _end_reindex(self, tx: TenantWriter, collection: str, fields: list[str], count: int) -> None:
         await store.end_building(tx, collection, fields)

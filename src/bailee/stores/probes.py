@@ -68,9 +68,10 @@ class Probes:
         subject = f"{marker}-subject"
         async with self._database.tenant(tenant) as tx:
             await self._collections.define(tx, COLLECTION, _DEFINITION, by=_PROBER)
-            for record in await self._vault.search(
+            earlier, _ = await self._vault.search(
                 tx, COLLECTION, subject=None, where={}, after=None, limit=50, by=_PROBER
-            ):
+            )
+            for record in earlier:
                 await self._vault.delete(tx, COLLECTION, record.id, version=None, by=_PROBER)
             stored = await self._vault.create(tx, COLLECTION, NewRecord({"marker": marker}, subject), by=_PROBER)
         await self._files.store(

@@ -22,8 +22,8 @@ def tokens_of(definition: Definition, collection: str, data: dict[str, Any], key
         scope = field_scope(collection, path)
         for value in _values(data, path.split(".")):
             tokens.add((path, key.token(scope, normalise(how, as_text(value)))))
-    if len(tokens) > MAX_TOKENS:
-        raise Invalid(f"A record has at most {MAX_TOKENS} searchable values.")
+            if len(tokens) > MAX_TOKENS:
+                raise Invalid(f"A record has at most {MAX_TOKENS} searchable values.")
     return tokens
 
 

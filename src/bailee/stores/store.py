@@ -289,7 +289,22 @@ async def list_by_holder(tx: TenantReader, holder: bytes, *, after: UUID | None,
     )
 
 
+async def hold_records(tx: TenantWriter, collection: str, *, after: UUID | None, limit: int) -> list[RecordRow]:
+    """A stretch of a collection, held against change until `tx` ends."""
+    return await tx.all(
+        RecordRow,
+        _RECORD
+        + """
+        WHERE r.collection = %(collection)s AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
+        ORDER BY r.record_id LIMIT %(limit)s FOR UPDATE
+        """,
+        {"collection": collection, "after": after, "limit": limit},
+    )
+
+
 async def delete_by_holder(tx: TenantWriter, holder: bytes) -> int:
+    await tx.run("SET LOCAL statement_timeout = '15min'")  # a person can have a great many records
+    await tx.values("SELECT 1 FROM records WHERE holder = %s FOR UPDATE", (holder,))  # no token comes after this
     await tx.run(
         """
         DELETE FROM record_tokens t USING records r

@@ -30,7 +30,6 @@ from bailee.stores.model import CollectionRecord, ErasureReceipt, StoredFile
 from bailee.stores.vault import Vault, holder_of, verify_subject
 
 ERASE_JOB = "stores.erase"
-_MAX_FILES = 1000
 
 
 class Subjects:
@@ -62,7 +61,7 @@ class Subjects:
             CollectionRecord(r.id, r.version, r.subject, r.data, r.created_at, r.updated_at, collection=names[r.id])
             for r in await self._vault.open_rows(tx.tenant, page)
         ]
-        files = [] if after else await self._files.page(tx, subject=subject, after=None, limit=_MAX_FILES)
+        files = [] if after else await self._files.of_subject(tx, subject)
         await self._events.record(
             tx, SubjectViewed(len(records), len(files)), by=by, on=Object("subject", holder.hex())
         )

@@ -1,15 +1,16 @@
 """Records against their data map. Messages say what is wrong and never what was sent."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import Any
+from typing import Any, override
 
 from bailee.foundation.errors import FieldError, Invalid
 from bailee.stores.datamap import Definition, Field
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PHONE = re.compile(r"[0-9+][0-9 ()./x-]{2,38}", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MOST_ERRORS = 50
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list,
@@ -20,11 +21,33 @@ def validate(definition: Definition, data: Any) -> dict[str, Any]:
     """The record as it is stored: nulls left out. Raises Invalid, naming each field at fault."""
     if not isinstance(data, dict):
         raise Invalid("The record is not valid.", errors=[FieldError("data", "Send an object.")])
-    errors: list[FieldError] = []
-    cleaned = _object(data, definition.fields, "data", errors, additional=False)
+    errors = _Faults()
+    try:
+        cleaned = _object(data, definition.fields, "data", errors, additional=False)
+    except _Enough:
+        cleaned = {}
     if errors:
-        raise Invalid("The record does not fit its collection.", errors=errors[:_MOST_ERRORS])
+        raise Invalid("The record does not fit its collection.", errors=errors)
     return cleaned
+
+
+class _Enough(Exception):
+    """So many faults have been found that looking for more is of no use to anybody."""
+
+
+class _Faults(list[FieldError]):
+    """A list that is full at some point."""
+
+    @override
+    def append(self, fault: FieldError) -> None:
+        super().append(fault)
+        if len(self) >= _MOST_ERRORS:
+            raise _Enough
+
+    @override
+    def extend(self, faults: Iterable[FieldError]) -> None:
+        for fault in faults:
+            self.append(fault)
 
 
 def _object(
@@ -108,7 +131,7 @@ def _has_format(value: str, kind: str) -> bool:
         case "phone":
             return bool(_PHONE.fullmatch(value))
         case "date":
-            return _parses(date.fromisoformat, value) and len(value) == len("2000-01-01")
+            return bool(_DATE.fullmatch(value)) and _parses(date.fromisoformat, value)
         case _:
             return "T" in value.upper() and _parses(datetime.fromisoformat, value)
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from bailee.encryption.blind_index import IndexKey, normalise
 from bailee.encryption.envelope import DataKey, Place, key_id_of, seal, unseal
@@ -36,7 +37,10 @@ from bailee.stores.search import field_scope, tokens_of
 from bailee.stores.store import RecordRow, SubjectRow
 from bailee.stores.validation import validate
 
+log = structlog.get_logger()
+
 MAX_RECORD = 1024 * 1024
+MAX_PATCH_DEPTH = 100
 SUBJECT_SCOPE = "subject"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Secrets).decode
@@ -174,8 +178,11 @@ class Vault:
     async def search(
         self, tx: TenantWriter, collection: str, *, subject: str | None, where: dict[str, str],
         after: UUID | None, limit: int, by: Principal,
-    ) -> list[Record]:  # fmt: skip
+    ) -> tuple[list[Record], UUID | None]:  # fmt: skip
         """Records in the order they were made: all, or those of a subject and with equal values in `where`.
+
+        With them goes the id after which the next page begins, if there is one; a page can be short, for a record
+        that is just being erased is left out.
 
         Raises NotFound, Invalid for a field that is not searchable, Conflict for one whose index is being built.
         """
@@ -183,10 +190,11 @@ class Vault:
         key = await self._keyring.index_key(tx.tenant)
         tokens = _wanted(row, where, key)
         holder = None if subject is None else holder_of(key, subject)
-        rows = await store.list_records(tx, collection, holder=holder, tokens=tokens, after=after, limit=limit)
+        rows = await store.list_records(tx, collection, holder=holder, tokens=tokens, after=after, limit=limit + 1)
+        rows, following = rows[:limit], rows[limit - 1].record_id if len(rows) > limit else None
         details = RecordsListed(collection, len(rows), ["subject"] * (holder is not None) + _names(where))
         await self._events.record(tx, details, by=by, on=Object("collection", collection))
-        return await self.open_rows(tx.tenant, rows)
+        return await self.open_rows(tx.tenant, rows), following
 
     # --- for the rooms beside it ----------------------------------------------------------------------
 
@@ -219,13 +227,24 @@ class Vault:
             raise Conflict("This person is being erased at this moment. Try again afterwards.")
         return {holder: keys[key_id] for holder, key_id in held.items()}
 
-    async def reindex(self, tx: TenantWriter, collection: str, after: UUID | None, limit: int) -> list[UUID]:
-        """Writes the missing tokens of one stretch of records; answers their ids."""
+    async def reindex(
+        self, tx: TenantWriter, collection: str, version: int, after: UUID | None, limit: int
+    ) -> list[UUID] | None:
+        """Writes the tokens of one stretch of records, which nobody changes meanwhile; answers their ids.
+
+        None when the map is no longer at `version`: somebody else's job indexes for the new one.
+        """
         row = await self._hold_collection(tx, collection)
+        if row.version != version:
+            return None
         key = await self._keyring.index_key(tx.tenant)
-        rows = await store.list_records(tx, collection, holder=None, tokens=[], after=after, limit=limit)
+        rows = await store.hold_records(tx, collection, after=after, limit=limit)
         for record in await self.open_rows(tx.tenant, rows):
-            tokens = tokens_of(row.definition, collection, record.data, key)
+            try:
+                tokens = tokens_of(row.definition, collection, record.data, key)
+            except Invalid:  # stored before the field was searchable, and too long or too many to be
+                log.warning("record not indexed", record=str(record.id))
+                continue
             await store.insert_tokens(tx, collection, [(record.id, field, token) for field, token in tokens])
         return [row.record_id for row in rows]
 
@@ -234,6 +253,7 @@ class Vault:
     def _prepare(self, row: CollectionRow, new: NewRecord, key: IndexKey) -> _Prepared:
         definition = row.definition
         subject = verify_subject(definition, new.subject)
+        _sized(Secrets(new.data, new.subject))  # before anything looks into it
         data = validate(definition, new.data)
         secrets = Secrets(data, subject)
         plaintext = _sized(secrets)
@@ -274,7 +294,9 @@ class Vault:
         before = await self.open_rows(tx.tenant, [row])
         if not before:
             raise NotFound
-        data = validate(map_row.definition, make(before[0].data))
+        made = make(before[0].data)
+        _sized(Secrets(made, before[0].subject))
+        data = validate(map_row.definition, made)
         secrets = Secrets(data, before[0].subject)
         key = await self._keyring.open_key(tx.tenant, key_id_of(row.ciphertext))
         place = Place(tx.tenant, collection, record_id, row.version + 1)
@@ -336,16 +358,18 @@ def verify_subject(definition: Definition | None, subject: str | None) -> str | 
     return subject
 
 
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396 §2."""
+def merge_patch(target: Any, patch: Any, depth: int = 0) -> Any:
+    """RFC 7396 §2. Raises Invalid for a patch that nests too deeply."""
     if not isinstance(patch, dict):
         return patch
+    if depth > MAX_PATCH_DEPTH:
+        raise Invalid(f"A merge patch nests at most {MAX_PATCH_DEPTH} deep.")
     merged = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         if value is None:
             merged.pop(name, None)
         else:
-            merged[name] = merge_patch(merged.get(name), value)
+            merged[name] = merge_patch(merged.get(name), value, depth + 1)
     return merged
 
 

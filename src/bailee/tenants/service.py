@@ -15,6 +15,7 @@ from bailee.tenants import store
 from bailee.tenants.model import PLANS, TRANSITIONS, Tenant, TenantKind, TenantState
 
 REWRAP_JOB = "encryption.rewrap"
+DESTROY_JOB = "encryption.destroy_tenant"
 _MAX_NAME = 200
 
 
@@ -74,7 +75,7 @@ class Tenants:
     async def move(self, tx: OperatorWriter, tenant_id: UUID, *, to: TenantState, by: Principal) -> Tenant:
         """Takes a tenant to another state. Raises NotFound, or Conflict when there is no way from here to there.
 
-        TERMINATED destroys every key of the tenant, before this transaction commits.
+        TERMINATED lets nobody in from the commit on, and a job that the commit leaves destroys the keys.
         """
         tenant = await self.get(tx, tenant_id)
         if to not in TRANSITIONS[tenant.state]:
@@ -83,7 +84,7 @@ class Tenants:
         if not await store.update_state(tx, tenant_id, tenant.state, to):
             raise Conflict("Somebody else has just changed this tenant. Look at it again.")
         if to is TenantState.TERMINATED:
-            await self._keyring.destroy_tenant(tenant.id)
+            await self._jobs.enqueue(tx, DESTROY_JOB, lock=f"destroy:{tenant.id}", tenant_id=str(tenant.id))
         await self._events.record(
             tx, TenantStateChanged(tenant.state.value, to.value), by=by, on=Object("tenant", str(tenant_id)),
             tenant=tenant.id,

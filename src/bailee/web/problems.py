@@ -17,7 +17,16 @@ from bailee.events import Events, Object
 from bailee.events.catalogue import AuthorisationFailed, SystemFailed
 from bailee.events.model import Outcome
 from bailee.foundation.database import Database
-from bailee.foundation.errors import Error, FieldError, Invalid, Malformed, NotFound, StorageFull, TooLarge
+from bailee.foundation.errors import (
+    Error,
+    FieldError,
+    Invalid,
+    Malformed,
+    NotFound,
+    StorageFull,
+    TooLarge,
+    unquoted,
+)
 from bailee.foundation.http import PROBLEM, problem_of
 from bailee.foundation.pages import HOME, local_path
 from bailee.foundation.principal import ActorKind, Principal, Unauthenticated
@@ -82,6 +91,8 @@ class Problems:
         """One that nobody foresaw: logged by type and place, answered without either."""
         if isinstance(error, OSError) and error.errno == _NO_SPACE:
             return self.expected(request, StorageFull("The disk is full; nothing was changed."))
+        if isinstance(error, RecursionError):
+            return self.expected(request, Malformed("The body nests too deeply."))
         log.error("unexpected error", route=_route(request), exc_info=error)
         background = None
         principal: Principal | None = request.scope.get("auth")
@@ -133,7 +144,9 @@ def render(request: Request[Any, Any, Any], error: Error, background: Background
 def _translate(error: HTTPException) -> Error:
     if isinstance(error, ValidationException):
         places: list[Any] = list(error.extra or ())
-        found = [FieldError(str(place.get("key") or "body"), f"{place.get('message')}.") for place in places]
+        found = [
+            FieldError(str(place.get("key") or "body"), f"{unquoted(str(place.get('message')))}.") for place in places
+        ]
         return Invalid("The request is not valid.", errors=found)
     if error.status_code in _TRANSLATIONS:
         return _TRANSLATIONS[error.status_code]()

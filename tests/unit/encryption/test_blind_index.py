@@ -15,12 +15,15 @@ KEY = IndexKey(Secret(SECRET))
 @pytest.mark.parametrize(
     "how, same",
     [
-        ("text", ["Lovelace", "lovelace", " LOVELACE ", "".join(chr(0xFEE0 + ord(c)) for c in "lovelace"), "\tLovelace\n"]),
+        ("text", ["Lovelace", "lovelace", " LOVELACE ", "\uff2c\uff2f\uff36elace", "\tLovelace\n"]),
         ("text", ["Straße 1", "STRASSE 1", "strasse  1", "strasse\u00a01"]),
         ("text", ["café", "cafe\u0301", "CAFÉ"]),
         ("text", ["ﬁnance", "finance"]),
         ("email", ["Ada@Example.org", "ada@example.org", " ada@example.org "]),
-        ("phone", ["+44 20 7946 0000", "0044 20 7946 0000", "+44 (20) 7946-0000", "+442079460000", "\uff0b44 20 79460000"]),
+        (
+            "phone",
+            ["+44 20 7946 0000", "0044 20 7946 0000", "+44 (20) 7946-0000", "+442079460000", "\uff0b442079460000"],
+        ),
         ("phone", ["020 7946 0000", "020/79460000"]),
         ("exact", ["café", "cafe\u0301"]),
         ("date", ["2026-03-01"]),

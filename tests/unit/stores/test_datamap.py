@@ -148,7 +148,9 @@ def test_field_name_outside_the_rule_is_refused(name: str) -> None:
     assert faults(definition(**{name: NAME})) == {f"fields.{name}"}
 
 
-@pytest.mark.parametrize("field", [{"type": "text"}, {"pattern": "^(a+)+$"}, {"searchable": "fuzzy"}, {"required": "yes"}])
+@pytest.mark.parametrize(
+    "field", [{"type": "text"}, {"pattern": "^(a+)+$"}, {"searchable": "fuzzy"}, {"required": "yes"}]
+)
 def test_unknown_attributes_and_values_are_refused(field: dict[str, Any]) -> None:
     faults(definition(f=NAME | field))
 

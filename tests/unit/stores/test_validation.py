@@ -8,7 +8,12 @@ from bailee.stores.validation import validate
 
 
 def fields(**named: Any) -> Any:
-    raw = {"title": "T", "purpose": "P", "subject": "none", "fields": {n: {"category": "none", **f} for n, f in named.items()}}
+    raw = {
+        "title": "T",
+        "purpose": "P",
+        "subject": "none",
+        "fields": {n: {"category": "none", **f} for n, f in named.items()},
+    }
     return parse_definition(raw)
 
 
@@ -110,7 +115,9 @@ def test_record_is_an_object(data: Any) -> None:
     assert faults(fields(f={"type": "string"}), data) == {"data"}
 
 
-@pytest.mark.parametrize("name, path", [("other", "data.other"), ("ada@example.org", "data.?"), ("x" * 64, "data.?"), ("é", "data.?")])
+@pytest.mark.parametrize(
+    "name, path", [("other", "data.other"), ("ada@example.org", "data.?"), ("x" * 64, "data.?"), ("é", "data.?")]
+)
 def test_unknown_field_is_named_only_if_it_looks_like_one(name: str, path: str) -> None:
     """A name that was meant as a value must not come back in an error that somebody logs."""
     assert faults(fields(f={"type": "string"}), {name: 1}) == {path}
@@ -118,7 +125,10 @@ def test_unknown_field_is_named_only_if_it_looks_like_one(name: str, path: str) 
 
 def test_errors_never_repeat_what_was_sent() -> None:
     definition = fields(
-        a={"type": "email"}, b={"type": "string", "enum": ["x"]}, c={"type": "integer"}, d={"type": "string", "maxLength": 3}
+        a={"type": "email"},
+        b={"type": "string", "enum": ["x"]},
+        c={"type": "integer"},
+        d={"type": "string", "maxLength": 3},
     )
     marker = "bailee-secret"
     with pytest.raises(Invalid) as caught:

@@ -51,11 +51,13 @@ async def batch_write(
     async with database.tenant(principal.tenant) as tx:
         content = f"batch {name}\n".encode() + body
         claimed = await claim(tx, await keyring.index_key(tx.tenant), idempotency_key, content)
+        general = await keyring.general_key(tx.tenant)
         if claimed and claimed.earlier:
-            return _answer(claimed.earlier["lines"], replayed=True)
+            return _answer(claimed.open(general, tx.tenant), replayed=True)
         results = await vault.create_many(tx, name, parsed, by=principal)
-        answer = [_line(number, result) for number, result in enumerate(results, 1)]
-        await complete(tx, claimed, {"lines": answer})
+        answer = b"".join(_encoded([_line(number, result) for number, result in enumerate(results, 1)]))
+        if claimed:
+            await complete(tx, claimed, claimed.sealed(general, tx.tenant, answer))
     return _answer(answer)
 
 
@@ -74,7 +76,7 @@ async def batch_read(
             answer.append({"line": number, "record": found[one]})
         else:
             answer.append({"line": number, "error": {"code": "not_found", "detail": "There is no such record."}})
-    return _answer(answer)
+    return _answer(b"".join(_encoded(answer)))
 
 
 def split_lines(body: bytes, content_type: str | None) -> list[bytes]:
@@ -123,9 +125,9 @@ def _line(number: int, result: UUID | Error) -> dict[str, Any]:
     return {"line": number, "error": error}
 
 
-def _answer(lines: list[dict[str, Any]], *, replayed: bool = False) -> Response[bytes]:
+def _answer(lines: bytes, *, replayed: bool = False) -> Response[bytes]:
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
-    return Response(b"".join(_encoded(lines)), media_type=NDJSON, headers=headers)
+    return Response(lines, media_type=NDJSON, headers=headers)
 
 
 def _encoded(lines: list[dict[str, Any]]) -> Iterator[bytes]:

@@ -24,7 +24,7 @@ from bailee.foundation.http import (
 from bailee.foundation.principal import Principal
 from bailee.foundation.settings import Settings
 from bailee.stores.errors import RangeNotSatisfiable
-from bailee.stores.files import Files
+from bailee.stores.files import Files, OpenFile
 from bailee.stores.model import StoredFile
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -54,16 +54,24 @@ async def get_file(
     request: Request[Any, Principal, Any], database: Database, files: Files, principal: Principal, file: str,
     if_match: IfMatch = None,
 ) -> Response[Any]:  # fmt: skip
-    described = await _described(database, files, principal, file, if_match)
+    opened = await _opened(database, files, principal, file, if_match)
+    described = opened.file
     headers = _headers(described)
     if request.headers.get("If-None-Match") == headers["ETag"]:
-        return Response(None, status_code=304, headers={"ETag": headers["ETag"]})
+        return Response(b"", status_code=304, headers={"ETag": headers["ETag"]})
     start, end, partial = _range(request, described)
     headers["Content-Length"] = str(end - start)
     if partial:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{described.size}"
-    content = files.content(principal.tenant, file, start, end) if end > start else _nothing()
-    return Stream(content, status_code=206 if partial else 200, headers=headers, media_type=described.content_type)
+    # The first bytes are read before the answer begins: what cannot be opened is a problem, not a broken download.
+    content = files.content(opened, start, end)
+    first = await anext(content, b"")
+    return Stream(
+        _with_first(first, content),
+        status_code=206 if partial else 200,
+        headers=headers,
+        media_type=described.content_type,
+    )
 
 
 @head("/{file:str}", summary="A file's size and type", operation_id="headFile", responses=problems(412),
@@ -71,13 +79,11 @@ async def get_file(
 async def head_file(
     database: Database, files: Files, principal: Principal, file: str, if_match: IfMatch = None
 ) -> Response[None]:
-    described = await _described(database, files, principal, file, if_match)
+    described = (await _opened(database, files, principal, file, if_match)).file
     return Response(None, headers=_headers(described) | {"Content-Length": str(described.size)})
 
 
-async def _described(
-    database: Database, files: Files, principal: Principal, file: str, if_match: str | None
-) -> StoredFile:
+async def _opened(database: Database, files: Files, principal: Principal, file: str, if_match: str | None) -> OpenFile:
     async with database.tenant(principal.tenant) as tx:
         return await files.open(tx, file, version=version_of(if_match), by=principal)
 
@@ -128,5 +134,7 @@ def _range(request: Request[Any, Principal, Any], file: StoredFile) -> tuple[int
     return start, end, True
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    yield b""
+async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for block in rest:
+        yield block

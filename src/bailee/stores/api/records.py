@@ -1,5 +1,7 @@
 """Records over REST."""
 
+import contextlib
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +19,8 @@ from bailee.foundation.http import (
     Page,
     decode_id_cursor,
     decode_json,
+    encode_cursor,
     etag,
-    page_of,
     parse_uuid,
     problems,
     requires,
@@ -52,12 +54,13 @@ async def create_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, keyring: Keyring, principal: Principal,
     name: str, data: RecordBody, idempotency_key: IdempotencyKey = None,
 ) -> Response[Record]:  # fmt: skip
+    content = await _content(request)  # before the transaction: nothing in it waits for the caller
     async with database.tenant(principal.tenant) as tx:
-        claimed = await _claim(tx, keyring, request, idempotency_key)
+        claimed = await _claim(tx, keyring, content, idempotency_key)
         if claimed and claimed.earlier:
-            return await _replay(tx, vault, name, claimed.earlier, principal)
+            return await _replay(tx, vault, name, claimed.earlier, principal, data.subject, data.data)
         record = await vault.create(tx, name, NewRecord(data.data, data.subject), by=principal)
-        await complete(tx, claimed, {"status": 201, "id": str(record.id)})
+        await complete(tx, claimed, _kept(record, 201))
     return _answer(record, 201, location=f"/api/v1/collections/{name}/records/{record.id}")
 
 
@@ -70,10 +73,10 @@ async def list_records(
 ) -> Page[Record]:  # fmt: skip
     where = _where(request)
     async with database.tenant(principal.tenant) as tx:
-        rows = await vault.search(
-            tx, name, subject=subject, where=where, after=decode_id_cursor(cursor), limit=limit + 1, by=principal
+        records, following = await vault.search(
+            tx, name, subject=subject, where=where, after=decode_id_cursor(cursor), limit=limit, by=principal
         )
-    return page_of(rows, limit, lambda record: record.id)
+    return Page(records, encode_cursor(following) if following else None)
 
 
 @get("/{record:str}", summary="One record", operation_id="getRecord", responses=problems(),
@@ -81,11 +84,11 @@ async def list_records(
 async def get_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, principal: Principal, name: str,
     record: str,
-) -> Response[Record | None]:  # fmt: skip
+) -> Response[Any]:  # fmt: skip
     async with database.tenant(principal.tenant) as tx:
         found = await vault.read(tx, name, _id(record), by=principal)
     if request.headers.get("If-None-Match") == etag(found.version):
-        return Response(None, status_code=304, headers={"ETag": etag(found.version)})
+        return Response(b"", status_code=304, headers={"ETag": etag(found.version)})
     return Response(found, headers={"ETag": etag(found.version)})
 
 
@@ -96,29 +99,31 @@ async def replace_record(
     name: str, record: str, data: DataBody, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
 ) -> Response[Record]:  # fmt: skip
     version = version_of(if_match)
+    content = await _content(request)
     async with database.tenant(principal.tenant) as tx:
-        claimed = await _claim(tx, keyring, request, idempotency_key)
+        claimed = await _claim(tx, keyring, content, idempotency_key)
         if claimed and claimed.earlier:
-            return await _replay(tx, vault, name, claimed.earlier, principal)
+            return await _replay(tx, vault, name, claimed.earlier, principal, None, data.data)
         changed = await vault.replace(tx, name, _id(record), data.data, version=version, by=principal)
-        await complete(tx, claimed, {"status": 200, "id": str(changed.id)})
+        await complete(tx, claimed, _kept(changed, 200))
     return _answer(changed, 200)
 
 
 @patch("/{record:str}", summary="Change some of a record's data (RFC 7396)", operation_id="patchRecord",
-       responses=problems(409, 412, 415), **requires("records:write"))  # fmt: skip
+       responses=problems(409, 412, 415), **requires("records:write", "records:read"))  # fmt: skip
 async def patch_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, keyring: Keyring, principal: Principal,
     name: str, record: str, body: bytes, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
 ) -> Response[Record]:  # fmt: skip
     version = version_of(if_match)
     changes = decode_json(body, DataBody).data
+    content = await _content(request)
     async with database.tenant(principal.tenant) as tx:
-        claimed = await _claim(tx, keyring, request, idempotency_key)
+        claimed = await _claim(tx, keyring, content, idempotency_key)
         if claimed and claimed.earlier:
-            return await _replay(tx, vault, name, claimed.earlier, principal)
+            return await _replay(tx, vault, name, claimed.earlier, principal, None, changes)
         changed = await vault.patch(tx, name, _id(record), changes, version=version, by=principal)
-        await complete(tx, claimed, {"status": 200, "id": str(changed.id)})
+        await complete(tx, claimed, _kept(changed, 200))
     return _answer(changed, 200)
 
 
@@ -129,28 +134,57 @@ async def delete_record(
     name: str, record: str, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
 ) -> None:  # fmt: skip
     version = version_of(if_match)
+    content = _target(request)
     async with database.tenant(principal.tenant) as tx:
-        claimed = await _claim(tx, keyring, request, idempotency_key)
+        claimed = await _claim(tx, keyring, content, idempotency_key)
         if claimed and claimed.earlier:
             return
         await vault.delete(tx, name, _id(record), version=version, by=principal)
         await complete(tx, claimed, {"status": 204})
 
 
-async def _claim(
-    tx: TenantWriter, keyring: Keyring, request: Request[Any, Principal, Any], key: str | None
-) -> Claim | None:
-    if key is None:
-        return None
-    content = f"{request.method} {request.url.path} {request.headers.get('If-Match')}\n".encode() + await request.body()
-    return await claim(tx, await keyring.index_key(tx.tenant), key, content)
+def _target(request: Request[Any, Principal, Any]) -> bytes:
+    return f"{request.method} {request.url.path} {request.headers.get('If-Match')}\n".encode()
+
+
+async def _content(request: Request[Any, Principal, Any]) -> bytes:
+    """What makes two requests the same."""
+    return _target(request) + await request.body()
+
+
+async def _claim(tx: TenantWriter, keyring: Keyring, content: bytes, key: str | None) -> Claim | None:
+    return None if key is None else await claim(tx, await keyring.index_key(tx.tenant), key, content)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What is kept of an answer: enough to give it again together with the request, and no content."""
+
+    status: int
+    id: UUID
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def _kept(record: Record, status: int) -> dict[str, Any]:
+    kept: dict[str, Any] = msgspec.to_builtins(
+        _Kept(status, record.id, record.version, record.created_at, record.updated_at)
+    )
+    return kept
 
 
 async def _replay(
-    tx: TenantWriter, vault: Vault, name: str, earlier: dict[str, Any], principal: Principal
-) -> Response[Record]:
-    record = await vault.read(tx, name, UUID(earlier["id"]), by=principal)
-    answer = _answer(record, earlier["status"])
+    tx: TenantWriter, vault: Vault, name: str, earlier: dict[str, Any], principal: Principal, subject: str | None,
+    data: dict[str, Any],
+) -> Response[Record]:  # fmt: skip
+    """The earlier answer: the record if it is still as it was then and may be read, else made from the request."""
+    kept = msgspec.convert(earlier, _Kept)
+    record = Record(kept.id, kept.version, subject, data, kept.created_at, kept.updated_at)
+    if principal.may("records:read"):
+        with contextlib.suppress(NotFound):
+            present = await vault.read(tx, name, kept.id, by=principal)
+            record = present if present.version == kept.version else record
+    answer = _answer(record, kept.status)
     answer.headers["Idempotency-Replayed"] = "true"
     return answer
 

@@ -1,0 +1,38 @@
+"""Running instances: one demo for each worker, and fresh ones for the tests that break things."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.functional.instance import Demo, Instance
+
+type FreshInstance = Callable[..., Instance]
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """An instance with two sample tenants, for tests that leave it as it was for the others."""
+    running = Demo()
+    try:
+        yield running
+        assert running.stop() == 0, running.said()[-2000:]
+        assert "Traceback" not in running.logs()
+    finally:
+        running.remove()
+
+
+@pytest.fixture(scope="module")
+def fresh_instance() -> Iterator[FreshInstance]:
+    """Makes empty instances (`bailee up`), with settings as environment variables if wanted."""
+    made: list[Instance] = []
+
+    def make(**settings: str) -> Instance:
+        made.append(Instance("up", settings))
+        made[-1].wait_until_ready()
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for instance in made:
+            instance.remove()
