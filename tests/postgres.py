@@ -89,7 +89,7 @@ def data_directory() -> Iterator[Path]:
 
 def new_cluster(name: str, data: Path) -> Cluster:
     """A cluster below `data`, made but not started."""
-    cluster = Cluster(name, data / name, unpack_postgresql(data), server_account())
+    cluster = Cluster(name, data / name, unpack_postgresql(data), server_account(data))
     cluster.create()
     return cluster
 

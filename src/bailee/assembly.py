@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bailee.access import checks as access_checks
+from bailee.access import jobs as access_jobs
 from bailee.access.accounts import Accounts
 from bailee.access.authentication import Authenticator
 from bailee.access.keys import ApiKeys
@@ -114,7 +115,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     await keyring_database.open()
     await jobs.open()
     try:
-        yield await _compose(settings, clock, database, keyring_database, jobs, hasher)
+        services = await _compose(settings, clock, database, keyring_database, jobs, hasher)
+        try:
+            yield services
+        finally:
+            await services.keyring.close()
     finally:
         await jobs.close()
         await keyring_database.close()
@@ -162,6 +167,7 @@ async def _compose(
         [access_checks, encryption_checks, stores_checks, monitoring_checks, infrastructure_checks], available
     )
     assurance = Assurance(database, load_toms(settings.toms), checks, events, clock)
+    access_jobs.register(jobs, database)
     tenants_jobs.register(jobs, database, keyring, events)
     housekeeping = Housekeeping(database, objects, tenants, vault, subjects, events)
     housekeeping.register(jobs)

@@ -1,5 +1,6 @@
 """Accounts and sign-in: first-run setup, sessions, and what they are worth."""
 
+import ipaddress
 import re
 import secrets
 import unicodedata
@@ -37,7 +38,7 @@ from bailee.foundation.secrets import Secret
 ISSUER = "Bailee"
 SESSION_HOURS = 12
 _SETUP_HOURS = 24
-_MAX_FAILURES = 20
+_MAX_FAILURES = 50
 _PASSWORD_MIN, _PASSWORD_MAX, _NAME_MAX, _EMAIL_MAX = 8, 128, 200, 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 
@@ -130,12 +131,12 @@ class Accounts:
         It opens its own transactions: a failure is recorded and must stay recorded, and no transaction waits
         while a password is hashed.
         """
-        address = by.address or "unknown"
-        async with database.operator_read() as tx:
-            failures = await store.count_failures(tx, address)
+        address = throttle_key(by.address)
+        async with database.operator() as tx:
+            # The attempt counts before it is examined, so that many at once are not more than many in a row.
+            attempt = await store.begin_attempt(tx, address, _MAX_FAILURES)
             credentials = await store.find_credentials(tx, email=normalise_email(email))
-        if failures >= _MAX_FAILURES:
-            await self._refuse(database, "throttled", credentials, by)
+        if attempt is None:
             raise TooManyAttempts("Too many failed sign-ins from your address. Wait 15 minutes.", retry_after=900)
         known = credentials is not None and credentials.state is AccountState.ACTIVE
         right = await self._hasher.verify(credentials.password_hash if credentials else None, password)
@@ -150,6 +151,7 @@ class Accounts:
             raise SignInRefused
         async with database.operator() as tx:
             if await store.advance_totp(tx, credentials.id, step):
+                await store.end_attempt(tx, attempt)
                 if self._hasher.is_outdated(credentials.password_hash):
                     await store.update_password_hash(tx, credentials.id, await self._hasher.hash(password))
                 return await self._start_session(tx, credentials.id, by)
@@ -204,7 +206,6 @@ class Accounts:
         details = msgspec.convert({"reason": reason}, SignInFailed)
         on = Object("account", str(credentials.id)) if credentials else None
         async with database.operator() as tx:
-            await store.insert_failure(tx, by.address or "unknown")
             await self._events.record(tx, details, by=by, on=on, outcome=Outcome.REFUSED)
 
     def _seal(self, account_id: UUID, secret: Secret) -> bytes:
@@ -212,6 +213,17 @@ class Accounts:
 
     def _unseal(self, credentials: Credentials) -> Secret:
         return Secret(unseal(self._key, credentials.totp_secret, Place(OPERATOR, "totp", credentials.id, 1)))
+
+
+def throttle_key(address: str | None) -> str:
+    """What attempts are counted by: an IPv4 address, or the /64 that one IPv6 customer has."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if found.version == 4:  # noqa: PLR2004  IPv4
+        return str(found)
+    return str(ipaddress.ip_network((int(found), 64), strict=False))
 
 
 def normalise_email(email: str) -> str:

@@ -209,17 +209,32 @@ async def delete_setup_link(tx: OperatorWriter) -> None:
 # --- brute force ------------------------------------------------------------------------------------
 
 
-async def insert_failure(tx: OperatorWriter, address: str) -> None:
-    await tx.run("INSERT INTO sign_in_failures (address) VALUES (%s)", (address,))
-    await tx.run("DELETE FROM sign_in_failures WHERE failed_at < now() - interval '1 day'")
-
-
-async def count_failures(tx: OperatorReader, address: str) -> int:
-    count: int = await tx.value(
+async def begin_attempt(tx: OperatorWriter, address: str, limit: int) -> UUID | None:
+    """Counts an attempt from an address, unless `limit` of them failed in the last 15 minutes."""
+    await tx.value("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"sign-in {address}",))
+    failures = await tx.value(
         "SELECT count(*) FROM sign_in_failures WHERE address = %s AND failed_at > now() - interval '15 minutes'",
         (address,),
     )
-    return count
+    if failures >= limit:
+        return None
+    attempt: UUID = await tx.value(
+        "INSERT INTO sign_in_failures (address) VALUES (%s) RETURNING attempt_id", (address,)
+    )
+    return attempt
+
+
+async def end_attempt(tx: OperatorWriter, attempt: UUID) -> None:
+    """Takes back an attempt that succeeded."""
+    await tx.run("DELETE FROM sign_in_failures WHERE attempt_id = %s", (attempt,))
+
+
+async def delete_old_failures(tx: OperatorWriter) -> int:
+    return await tx.run("DELETE FROM sign_in_failures WHERE failed_at < now() - interval '1 day'")
+
+
+async def delete_ended_sessions(tx: OperatorWriter) -> int:
+    return await tx.run("DELETE FROM sessions WHERE expires_at < now() - interval '1 day'")
 
 
 # --- for the checks ---------------------------------------------------------------------------------

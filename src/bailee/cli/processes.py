@@ -103,7 +103,7 @@ def running_clusters(settings: Settings) -> Iterator[list[Cluster]]:
 
 def _clusters(settings: Settings) -> tuple[Cluster, Cluster]:
     root = unpack_postgresql(settings.data)
-    account = server_account(settings.database.unprivileged_user)
+    account = server_account(settings.data, settings.database.unprivileged_user)
     return (
         Cluster("main", settings.data / "main", root, account),
         Cluster("keyring", settings.data / "keyring", root, account),

@@ -42,10 +42,12 @@ def normalise(how: str, value: str) -> str:
 
     text: compatibility characters unified (NFKC), case folded, white space collapsed. email: as text, without
     spaces. phone: its digits, a leading + or 00 kept as +. date and exact: unchanged but for NFC.
-    Raises Invalid for a value of more than MAX_VALUE characters.
+    Raises Invalid for a value of more than MAX_VALUE characters, or with half a surrogate pair.
     """
     if len(value) > MAX_VALUE:
         raise Invalid(f"A searchable value has at most {MAX_VALUE} characters.")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise Invalid("A searchable value is valid Unicode.")
     match how:
         case "text" | "email":
             return _SPACE.sub(" ", unicodedata.normalize("NFKC", value).casefold()).strip()

@@ -227,6 +227,10 @@ class Keyring:
                 self._cache.trust(trusted=False)
             await asyncio.sleep(0.5)
 
+    async def close(self) -> None:
+        """Lets go of the root key's provider."""
+        await self._root.close()
+
     # --- inside -----------------------------------------------------------------------------------
 
     def _forget_everyone(self) -> None:

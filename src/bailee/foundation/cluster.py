@@ -35,6 +35,7 @@ from bailee.foundation.errors import ConfigurationError
 
 log = structlog.get_logger()
 
+_ACCOUNT = "bailee"
 _SUPERUSER = "postgres"
 _OWNER = "bailee_owner"
 _SOCKET_LIMIT = 100  # sun_path holds 107 bytes; the name of the socket's lock file comes on top
@@ -42,26 +43,26 @@ _START_SECONDS = 300  # crash recovery replays WAL before the first connection
 _STOP_SECONDS = 60
 _PR_SET_PDEATHSIG = 1
 _SETTINGS = {
-    "listen_addresses": "''",
-    "unix_socket_directories": "'.'",
+    "listen_addresses": "",
+    "unix_socket_directories": ".",
     "unix_socket_permissions": "0777",  # who may pass is decided by the 0700 directory and by peer
     "max_connections": "120",
-    "shared_buffers": "'128MB'",
-    "wal_level": "'replica'",
+    "shared_buffers": "128MB",
+    "wal_level": "replica",
     "summarize_wal": "on",
-    "password_encryption": "'scram-sha-256'",
-    "timezone": "'UTC'",
-    "log_timezone": "'UTC'",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
     # Statements and values never reach the server's log: it is diagnostics, not content.
     "logging_collector": "on",
-    "log_directory": "'log'",
-    "log_filename": "'postgresql-%a.log'",
-    "log_rotation_age": "'1d'",
+    "log_directory": "log",
+    "log_filename": "postgresql-%a.log",
+    "log_rotation_age": "1d",
     "log_truncate_on_rotation": "on",
     "log_file_mode": "0600",
-    "log_statement": "'none'",
-    "log_error_verbosity": "'terse'",
-    "log_min_error_statement": "'panic'",
+    "log_statement": "none",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
     "log_lock_waits": "off",
@@ -80,6 +81,10 @@ class SystemAccount(msgspec.Struct, frozen=True):
         return self.uid == os.geteuid()
 
 
+def _options() -> list[str]:
+    return [option for name, value in _SETTINGS.items() for option in ("-c", f"{name}={value}")]
+
+
 class _Identity(TypedDict, total=False):
     """The keywords of subprocess that make a process the server's account, in its directory."""
 
@@ -92,20 +97,44 @@ class _Identity(TypedDict, total=False):
     extra_groups: tuple[int, ...]
 
 
-def server_account(preferred: str = "") -> SystemAccount:
-    """Ourselves, or as root an unprivileged account. Raises ConfigurationError when there is none."""
+def server_account(data: Path, preferred: str = "") -> SystemAccount:
+    """Ourselves; or as root the account that owns the cluster, the one preferred, or one of our own, made if missing.
+
+    An account that others share would let them in: the server trusts its account. Raises ConfigurationError.
+    """
     if os.geteuid() != 0:
-        entry = pwd.getpwuid(os.geteuid())
-        return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
-    for name in (preferred,) if preferred else ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            if entry.pw_uid != 0:
-                return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return _account(pwd.getpwuid(os.geteuid()))
+    cluster = data / "main"
+    with contextlib.suppress(FileNotFoundError, KeyError):
+        return _account(pwd.getpwuid(cluster.stat().st_uid))
+    name = preferred or _ACCOUNT
+    with contextlib.suppress(KeyError):
+        return _account(pwd.getpwnam(name))
+    useradd = shutil.which("useradd", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if not preferred and useradd:
+        log.info("making a system account for PostgreSQL, which does not run as root", account=name)
+        command = [
+            useradd,
+            "--system",
+            "--no-create-home",
+            "--home-dir",
+            "/nonexistent",
+            "--shell",
+            "/usr/sbin/nologin",
+            name,
+        ]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        with contextlib.suppress(KeyError):  # another start may have been quicker
+            return _account(pwd.getpwnam(name))
+        log.warning("the account could not be made", reason=made.stderr.strip()[:200])
     raise ConfigurationError(
-        "PostgreSQL does not run as root, and there is no unprivileged account to run it as. "
-        "Create one and set database.unprivileged_user."
+        f"PostgreSQL does not run as root, and there is no account {name!r} to run it as. Create a system account "
+        "that nothing else uses, and set database.unprivileged_user."
     )
+
+
+def _account(entry: pwd.struct_passwd) -> SystemAccount:
+    return SystemAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
 def die_with_parent(number: int = signal.SIGTERM) -> None:
@@ -219,7 +248,7 @@ class Cluster:
         self._configure(self.directory)
         with (self.directory.parent / f"{self.name}-start.log").open("wb") as said:
             self.process = subprocess.Popen(
-                [self._root / "bin" / "postgres", "-D", self._place(self.directory)],
+                [self._root / "bin" / "postgres", "-D", self._place(self.directory), *_options()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -278,23 +307,30 @@ class Cluster:
                 connection.execute("GRANT CONNECT ON DATABASE bailee TO bailee_tenant, bailee_operator")
 
     def _configure(self, directory: Path) -> None:
+        """Who may connect: the two system accounts concerned, as any of our roles."""
         names = {self._account.name, pwd.getpwuid(os.geteuid()).pw_name}
         users = (_SUPERUSER, _OWNER, *ROLES)
-        files = {
-            "bailee.conf": "".join(f"{name} = {value}\n" for name, value in _SETTINGS.items()),
-            "pg_hba.conf": "local all all peer map=bailee\n",
-            "pg_ident.conf": "".join(f"bailee {name} {user}\n" for name in sorted(names) for user in users),
-        }
-        for name, text in files.items():
-            path = directory / name
-            path.write_text(text)
-            path.chmod(0o600)
-            if not self._account.is_us:
-                os.chown(path, self._account.uid, self._account.gid)
-        main = directory / "postgresql.conf"
-        if "include 'bailee.conf'" not in main.read_text():
-            with main.open("a") as file:
-                file.write("include 'bailee.conf'\n")
+        self._write(directory, "pg_hba.conf", "local all all peer map=bailee\n")
+        self._write(
+            directory, "pg_ident.conf", "".join(f"bailee {name} {user}\n" for name in sorted(names) for user in users)
+        )
+
+    def _write(self, directory: Path, name: str, text: str) -> None:
+        """Puts a file of the server's account in place, following no link that the account may have laid there."""
+        place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        temporary = f".{name}.{os.getpid()}"
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=place)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=place), "w") as file:
+                file.write(text)
+                file.flush()
+                if not self._account.is_us:
+                    os.fchown(file.fileno(), self._account.uid, self._account.gid)
+            os.rename(temporary, name, src_dir_fd=place, dst_dir_fd=place)
+        finally:
+            os.close(place)
 
     def _end_orphan(self) -> None:
         """A server whose supervisor was killed: we hold the directory's lock, so it serves nobody. End it."""

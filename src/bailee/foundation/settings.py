@@ -47,7 +47,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keyring_owner: str = ""
     pool_size: int = 12
     unprivileged_user: str = ""
-    """System account that runs embedded PostgreSQL when we are root; default postgres, then nobody."""
+    """System account that runs embedded PostgreSQL when we are root; default bailee, made when missing."""
 
 
 class Encryption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

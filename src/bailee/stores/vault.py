@@ -374,7 +374,10 @@ def merge_patch(target: Any, patch: Any, depth: int = 0) -> Any:
 
 
 def _sized(secrets: Secrets) -> bytes:
-    plaintext = _encode(secrets)
+    try:
+        plaintext = _encode(secrets)
+    except UnicodeEncodeError:
+        raise Invalid("The record is not valid.", errors=[FieldError("data", "This is not valid Unicode.")]) from None
     if len(plaintext) > MAX_RECORD:
         raise TooLarge(f"A record has at most {MAX_RECORD} bytes; store large content as a file.", max_bytes=MAX_RECORD)
     return plaintext

@@ -35,6 +35,7 @@ from bailee.web.middleware import is_api
 log = structlog.get_logger()
 
 _EVENTS_A_SECOND = 20
+_ANONYMOUS_A_SECOND = 1
 _NO_SPACE = 28
 _UNAUTHORISED = (401, 403)
 
@@ -66,7 +67,7 @@ class Problems:
         self._database = database
         self._events = events
         self._second = 0
-        self._left = 0
+        self._spent: dict[str, int] = {}
 
     def handlers(self) -> dict[type[Exception] | int, Any]:
         return {Error: self.expected, HTTPException: self.http, Exception: self.unexpected}
@@ -76,7 +77,7 @@ class Problems:
         background = None
         principal: Principal | None = request.scope.get("auth")
         presented = "authorization" in request.headers or bool(principal and principal.kind is not ActorKind.ANONYMOUS)
-        if error.status in _UNAUTHORISED and presented and principal and self._may_record():
+        if error.status in _UNAUTHORISED and presented and principal and self._may_record(principal):
             details = AuthorisationFailed(_route(request), error.status)
             background = BackgroundTask(self._record, details, principal, Outcome.REFUSED)
         elif error.status >= 500:  # noqa: PLR2004  a server error
@@ -96,7 +97,7 @@ class Problems:
         log.error("unexpected error", route=_route(request), exc_info=error)
         background = None
         principal: Principal | None = request.scope.get("auth")
-        if principal and self._may_record():
+        if principal and self._may_record(principal):
             details = SystemFailed(type(error).__qualname__[:127].replace("<", "_").replace(">", "_"))
             background = BackgroundTask(self._record, details, principal, Outcome.FAILURE)
         return render(request, Unexpected("Something went wrong on our side. Quote the request id."), background)
@@ -110,13 +111,17 @@ class Problems:
         except Error as error:
             log.warning("event not recorded", action=details.action, reason=error.code)
 
-    def _may_record(self) -> bool:
-        """At most so many a second: a flood of bad requests must not become a flood of writes."""
+    def _may_record(self, principal: Principal) -> bool:
+        """At most so many a second: a flood of bad requests must not become a flood of writes.
+
+        Whoever is known has places of their own, so strangers' noise does not hide what a stolen key is refused.
+        """
         now = int(time.monotonic())
         if now != self._second:
-            self._second, self._left = now, _EVENTS_A_SECOND
-        self._left -= 1
-        return self._left >= 0
+            self._second, self._spent = now, {}
+        spender = principal.id if principal.kind is not ActorKind.ANONYMOUS else ""
+        self._spent[spender] = self._spent.get(spender, 0) + 1
+        return self._spent[spender] <= (_EVENTS_A_SECOND if spender else _ANONYMOUS_A_SECOND)
 
 
 def render(request: Request[Any, Any, Any], error: Error, background: BackgroundTask | None = None) -> Response[Any]:

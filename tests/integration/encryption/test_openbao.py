@@ -59,7 +59,7 @@ class Bao(msgspec.Struct, frozen=True):
         )
 
     def root(self, token: str, key: str = "bailee") -> OpenBaoRoot:
-        root = open_root(self.settings(token, key), self.directory)
+        root = open_root(self.settings(token, key), self.directory, create=False)
         assert isinstance(root, OpenBaoRoot)
         return root
 
@@ -194,7 +194,9 @@ async def test_server_with_an_unknown_certificate_is_not_spoken_to(bao: Bao) -> 
 
 def test_missing_token_file_is_named(bao: Bao) -> None:
     with pytest.raises(RootKeyInvalid, match="nowhere"):
-        open_root(msgspec.structs.replace(bao.settings(ADMIN), openbao_token_file="/nowhere"), bao.directory)
+        open_root(
+            msgspec.structs.replace(bao.settings(ADMIN), openbao_token_file="/nowhere"), bao.directory, create=False
+        )
 
 
 async def test_whole_product_runs_on_it(bao: Bao, pair: Pair) -> None:

@@ -14,7 +14,7 @@ KEY = Secret(bytes(range(32)))
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    FileRoot(tmp_path / "root.key")
+    FileRoot(tmp_path / "root.key", create=True)
     return tmp_path / "root.key"
 
 
@@ -27,12 +27,12 @@ def _mode_and_lines(path: Path) -> tuple[int, int]:
 
 
 async def test_file_stays_private_when_rotated(path: Path) -> None:
-    await FileRoot(path).rotate()
+    await FileRoot(path, create=False).rotate()
     assert _mode_and_lines(path) == (0o600, 3)
 
 
 async def test_what_it_wraps_opens_in_its_context_only(path: Path) -> None:
-    root = FileRoot(path)
+    root = FileRoot(path, create=False)
     wrapped = await root.wrap(KEY, b"one")
     assert await root.unwrap(wrapped, b"one") == KEY
     with pytest.raises(RootKeyInvalid):
@@ -40,12 +40,12 @@ async def test_what_it_wraps_opens_in_its_context_only(path: Path) -> None:
 
 
 async def test_older_roots_still_open_after_rotation_and_restart(path: Path) -> None:
-    root = FileRoot(path)
+    root = FileRoot(path, create=False)
     old = await root.wrap(KEY, b"c")
     await root.rotate()
     new = await root.wrap(KEY, b"c")
     assert old[1:5] != new[1:5]
-    again = FileRoot(path)
+    again = FileRoot(path, create=False)
     assert await again.unwrap(old, b"c") == await again.unwrap(new, b"c") == KEY
 
 
@@ -68,13 +68,13 @@ def test_damaged_file_is_named_and_kept(path: Path, damage: object) -> None:
     text = damage(path.read_text())
     path.write_text(text)
     with pytest.raises(RootKeyInvalid, match=r"root\.key is damaged"):
-        FileRoot(path)
+        FileRoot(path, create=False)
     assert path.read_text() == text
 
 
 async def test_missing_root_says_which_one_to_restore(path: Path, tmp_path: Path) -> None:
-    wrapped = await FileRoot(path).wrap(KEY, b"c")
-    other = FileRoot(tmp_path / "other.key")
+    wrapped = await FileRoot(path, create=False).wrap(KEY, b"c")
+    other = FileRoot(tmp_path / "other.key", create=True)
     with pytest.raises(RootKeyInvalid, match=f"lacks the root key {wrapped[1:5].hex()}"):
         await other.unwrap(wrapped, b"c")
 
@@ -82,4 +82,10 @@ async def test_missing_root_says_which_one_to_restore(path: Path, tmp_path: Path
 @pytest.mark.parametrize("wrapped", [b"", b"\x02rest", b"\x01", b"\x01abcd"])
 async def test_wrapped_key_of_unknown_shape_is_refused(path: Path, wrapped: bytes) -> None:
     with pytest.raises(RootKeyInvalid):
-        await FileRoot(path).unwrap(wrapped, b"c")
+        await FileRoot(path, create=False).unwrap(wrapped, b"c")
+
+
+def test_missing_file_of_a_used_keyring_is_never_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(RootKeyInvalid, match="is missing"):
+        FileRoot(tmp_path / "root.key", create=False)
+    assert list(tmp_path.iterdir()) == []

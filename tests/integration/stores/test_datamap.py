@@ -26,9 +26,8 @@ async def _define(services: Services, tenant: Tenant, raw: object, name: str = "
 
 async def _found(services: Services, tenant: Tenant, **where: str) -> int:
     async with services.database.tenant(tenant.id) as tx:
-        return len(
-            await services.vault.search(tx, "things", subject=None, where=where, after=None, limit=10, by=SYSTEM)
-        )
+        found, _ = await services.vault.search(tx, "things", subject=None, where=where, after=None, limit=10, by=SYSTEM)
+    return len(found)
 
 
 def _deep(levels: int) -> dict[str, Any]:

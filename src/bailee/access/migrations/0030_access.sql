@@ -52,6 +52,7 @@ CREATE TABLE setup_links (
 );
 
 CREATE TABLE sign_in_failures (
+    attempt_id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT sign_in_failures_pkey PRIMARY KEY,
     address text NOT NULL,
     failed_at timestamptz NOT NULL DEFAULT now()
 );
