@@ -242,7 +242,13 @@ class Instance:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         trust = ssl.create_default_context(cafile=str(self.ca_file))
         return httpx2.Client(
-            base_url=self.base_url, verify=trust, headers=headers, timeout=30, trust_env=False, http2=http2, http1=not http2
+            base_url=self.base_url,
+            verify=trust,
+            headers=headers,
+            timeout=30,
+            trust_env=False,
+            http2=http2,
+            http1=not http2,
         )
 
     def cli(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

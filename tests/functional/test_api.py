@@ -124,7 +124,7 @@ def test_batch_stores_good_lines_and_explains_bad_ones_and_pages_show_each_once(
     assert [one.record is not None for one in read] == [True] * 5 + [False]
 
 
-@pytest.mark.parametrize("subject", ["a/b", "..", "a/../b", ".", "käthe", "👩‍🔬", "a b+c%2Fd", "x?y#z", "'; --", "‮abc"])
+@pytest.mark.parametrize("subject", ["a/b", "..", "a/../b", ".", "käthe", "👩", "a b+c%2Fd", "x?y#z", "'; --"])
 def test_subject_of_any_spelling_is_viewed_and_erased(client: Client, subject: str) -> None:
     client.records.create("people", {"name": "Somebody"}, subject=subject)
     view = client.subjects.get(subject)
@@ -132,7 +132,14 @@ def test_subject_of_any_spelling_is_viewed_and_erased(client: Client, subject: s
     assert [one.subject for one in view.records] == [subject]
     receipt = client.subjects.erase(subject)
     assert (receipt.subject, receipt.records, receipt.keys) == (subject, 1, 1)
-    assert not client.subjects.get(subject).records
+    with pytest.raises(NotFound):
+        client.subjects.get(subject)
+
+
+@pytest.mark.parametrize("subject", [" a", "a\n", "a\u202eb", "a\x00b", "a" * 257, ""])
+def test_subject_that_cannot_be_shown_safely_is_refused(client: Client, subject: str) -> None:
+    with pytest.raises(Invalid):
+        client.records.create("people", {"name": "Somebody"}, subject=subject)
 
 
 def test_erasure_takes_records_and_files_and_its_event_reaches_the_ledger(client: Client) -> None:
@@ -199,7 +206,8 @@ def test_problem_document_has_its_members(http: httpx2.Client) -> None:
     answers = [
         http.get("/api/v1/nothing"), http.get("/api/v1/collections/none"), http.post("/api/v1/measures", json={}),
         http.get("/api/v1/tenants"), http.put("/api/v1/collections/x", json={}),
-        http.get("/api/v1/events", headers={"Authorization": "Bearer x"}), http.put("/api/v1/collections/x", content=b"{"),
+        http.get("/api/v1/events", headers={"Authorization": "Bearer x"}),
+        http.put("/api/v1/collections/x", content=b"{"),
     ]  # fmt: skip
     assert [answer.status_code for answer in answers] == [404, 404, 405, 403, 422, 401, 400]
     for answer in answers:

@@ -15,7 +15,16 @@ import pytest
 from bailee.access.permissions import TENANT_PERMISSIONS
 from tests.functional.instance import Demo
 
-OPEN = {"beginSetup", "confirmSetup", "signIn", "getHealth", "getCheckpoint", "getLedgerKeys", "getTile", "proveConsistency"}
+OPEN = {
+    "beginSetup",
+    "confirmSetup",
+    "signIn",
+    "getHealth",
+    "getCheckpoint",
+    "getLedgerKeys",
+    "getTile",
+    "proveConsistency",
+}
 SESSION = {"getSession", "signOut"}
 STAFF_ONLY = re.compile(r"^/api/v1/(tenants|measures/\{measure\}/(history|check))(/|$)")
 BOTH = {"listEvents", "proveEvent", "bundleEvents", "listMeasures", "getMeasure"}
@@ -124,7 +133,8 @@ def test_foreign_key_finds_nothing_of_another_tenant(
     demo: Demo, http: httpx2.Client, operations: list[Operation], people: dict[str, str]
 ) -> None:
     definition: dict[str, Any] = {
-        "title": "T", "purpose": "P", "subject": "optional", "fields": {"a": {"type": "string", "category": "identity"}},
+        "title": "T", "purpose": "P", "subject": "optional",
+        "fields": {"a": {"type": "string", "category": "identity"}},
     }  # fmt: skip
     with demo.open(people["own"]) as owner:
         owner.collections.put("secret", definition)
@@ -139,7 +149,9 @@ def test_foreign_key_finds_nothing_of_another_tenant(
             and one[2] not in {"defineCollection", "storeFile"}
         ]  # fmt: skip
         answers = {one[2]: _call(http, one, people["foreign"], places) for one in concerned}
-        proof = http.get("/api/v1/ledger/proof", params={"event": event.id}, headers={"Authorization": f"Bearer {people['foreign']}"})
+        proof = http.get(
+            "/api/v1/ledger/proof", params={"event": event.id}, headers={"Authorization": f"Bearer {people['foreign']}"}
+        )
         assert proof.status_code == 404
         # Bodies of `{}` are refused before anything is looked for; everything else names nothing.
         assert {name: status for name, status in answers.items() if status not in (404, 422)} in (

@@ -42,21 +42,27 @@ def test_tls_1_2_is_refused(demo: Demo) -> None:
         _shake(demo, context)
 
 
+def _get_health(plain: http.client.HTTPConnection) -> None:
+    plain.request("GET", "/health")
+    plain.getresponse()
+
+
 def test_plain_http_is_not_answered(demo: Demo) -> None:
     plain = http.client.HTTPConnection("127.0.0.1", demo.port, timeout=5)
     with pytest.raises((http.client.HTTPException, OSError)):
-        plain.request("GET", "/health")
-        plain.getresponse()
+        _get_health(plain)
     plain.close()
 
 
-@pytest.mark.parametrize("path", ["/health", "/api/v1/collections", "/ledger/checkpoint", "/nothing", "/static/style.css"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/api/v1/collections", "/ledger/checkpoint", "/nothing", "/static/style.css"]
+)
 def test_every_answer_has_the_security_headers_and_its_own_request_id(demo: Demo, path: str) -> None:
     with demo.http() as client:
         first, second = client.get(path), client.get(path)
     for name, part in {
         "Strict-Transport-Security": "max-age=", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer", "Content-Security-Policy": "default-src 'none'", "Server": "bailee",
+        "Referrer-Policy": "same-origin", "Content-Security-Policy": "default-src 'none'", "Server": "bailee",
     }.items():  # fmt: skip
         assert part in first.headers[name]
     assert "unsafe" not in first.headers["Content-Security-Policy"]

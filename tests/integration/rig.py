@@ -132,4 +132,4 @@ async def everything(services: Services, tenant: TenantId, collection: str = "pe
         records, _ = await services.vault.search(
             tx, collection, subject=None, where={}, after=None, limit=100_000, by=SYSTEM
         )
-    return found
+    return records

@@ -227,8 +227,10 @@ def throttle_key(address: str | None) -> str:
 
 
 def normalise_email(email: str) -> str:
-    """As it is stored and compared: NFKC, lower case, trimmed. One that is too long is nobody's."""
+    """As it is stored and compared: NFKC, lower case, trimmed. One that cannot be stored is nobody's."""
     if len(email) > _EMAIL_MAX:  # before NFKC, which takes quadratic time over a pile of combining marks
+        return ""
+    if not email.strip().isprintable():  # NUL and lone surrogates never reach the database
         return ""
     return unicodedata.normalize("NFKC", email).strip().lower()
 

@@ -19,11 +19,14 @@ _SENT = ("Object contains unknown field", "Invalid")
 _PLACE = re.compile(r"[A-Za-z0-9_.\[\]]{1,200}", re.ASCII)
 
 
-def fault_of(error: msgspec.ValidationError) -> FieldError:
-    """What msgspec found, without what it repeats of the input: a name or a value can be a person's."""
+def fault_of(error: msgspec.ValidationError, whole: str = "body") -> FieldError:
+    """What msgspec found, without what it repeats of the input: a name or a value can be a person's.
+
+    `whole` names the input for a fault that lies nowhere in particular.
+    """
     message, _, path = str(error).partition(" - at `")
     place = path.removesuffix("`").removeprefix("key in ").removeprefix("$").strip(".")
-    return FieldError(place if _PLACE.fullmatch(place) else "body", f"{unquoted(message)}.")
+    return FieldError(place if _PLACE.fullmatch(place) else whole, f"{unquoted(message)}.")
 
 
 def unquoted(message: str) -> str:

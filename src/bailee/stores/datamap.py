@@ -83,7 +83,7 @@ def parse_definition(raw: Any) -> Definition:
         definition = msgspec.structs.replace(definition, fields=fields)
         errors = list(_faults(definition))
     except msgspec.ValidationError as error:
-        raise Invalid("The collection is not valid.", errors=[fault_of(error)]) from None
+        raise Invalid("The collection is not valid.", errors=[fault_of(error, "collection")]) from None
     except RecursionError:  # deeper than Python can follow, long before it is measured below
         depth = FieldError("fields", f"Fields nest at most {MAX_DEPTH} deep.")
         raise Invalid("The collection is not valid.", errors=[depth]) from None
@@ -169,6 +169,7 @@ def _shape_faults(field: Field, path: str) -> Iterator[FieldError]:
         yield FieldError(f"{path}.items", "Only an array has items.")
     if field.enum is not None and not 1 <= len(field.enum) <= MAX_ENUM:
         yield FieldError(f"{path}.enum", f"List 1 to {MAX_ENUM} values.")
-    texts = [field.title, *(value for value in field.enum or () if isinstance(value, str))]
-    if any(len(text) > _MAX_TEXT or not text.isprintable() for text in texts):
-        yield FieldError(path, f"Titles and listed values have at most {_MAX_TEXT} printable characters.")
+    listed = [value for value in field.enum or () if isinstance(value, str)]
+    for place, texts in ((f"{path}.title", [field.title]), (f"{path}.enum", listed)):
+        if any(len(text) > _MAX_TEXT or not text.isprintable() for text in texts):
+            yield FieldError(place, f"Titles and listed values have at most {_MAX_TEXT} printable characters.")

@@ -75,8 +75,8 @@ def create_app(services: Services) -> Litestar:
             title="Bailee",
             version=__version__,
             description="Personal data in trust: stored encrypted, kept apart, logged, and proven.",
-            path="/api/v1",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            path="/api/v1/openapi.json",  # below it the framework answers what is not found, in its own words
+            render_plugins=[JsonRenderPlugin(path="/")],
             components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"bearer": []}],
             tags=[Tag(name) for name in _TAGS],

@@ -111,12 +111,12 @@ async def test_unknown_account_and_wrong_password_get_one_answer_in_comparable_t
 
 async def test_outsider_is_throttled_without_locking_the_owner_out(own_services: Services) -> None:
     totp = await _owner(own_services)
-    for _ in range(20):
+    for _ in range(50):
         with pytest.raises(SignInRefused):
             await _sign_in(own_services, "000000", password=Secret(b"wrong"), address="203.0.113.9")
     with pytest.raises(TooManyAttempts):
         await _sign_in(own_services, totp.now(), address="203.0.113.9")
-    assert await _sign_in(own_services, totp.now(), address="192.0.2.1")
+    await _sign_in(own_services, totp.now(), address="192.0.2.1")
 
 
 @pytest.mark.parametrize("code", ["", "0", "abcdef", "１２３４５６", "0" * 5000, "12345\x00"])

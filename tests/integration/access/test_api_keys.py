@@ -17,7 +17,7 @@ from bailee.foundation.errors import Conflict, Invalid
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.principal import Forbidden, Principal, Unauthenticated
 from bailee.tenants.model import Tenant, TenantState
-from tests.integration.rig import SYSTEM, key_principal
+from tests.integration.rig import SYSTEM, key_principal, work
 
 
 async def _issue(
@@ -108,6 +108,7 @@ async def test_states_of_a_tenant_decide_what_its_keys_may(services: Services, t
     await _move(services, tenant, TenantState.TERMINATED)
     with pytest.raises(Forbidden):
         await _who(services, key.token)
+    await work(services)
     with pytest.raises(KeyDestroyed):
         await services.keyring.general_key(tenant.id)
     with pytest.raises(Conflict):

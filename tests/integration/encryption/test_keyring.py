@@ -17,7 +17,7 @@ from tests.integration.rig import SYSTEM, create_record, create_tenant, define, 
 def _versions(services: Services, tenant: TenantId, table: str = "data_keys") -> set[int]:
     with superuser(services.settings.database.keyring) as connection:
         rows = connection.execute(
-            f"SELECT DISTINCT version FROM {table} WHERE tenant_id = %s",  # type: ignore[arg-type]  # noqa: S608
+            f"SELECT DISTINCT version FROM {table} WHERE tenant_id = %s",  # noqa: S608
             (tenant,),
         ).fetchall()
     return {int(str(row[0])) for row in rows}

@@ -26,7 +26,7 @@ async def _content() -> AsyncIterator[bytes]:
 
 def _count(url: str, query: str, *values: object) -> object:
     with superuser(url) as connection:
-        row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]  # written here
+        row = connection.execute(query, values).fetchone()
     assert row is not None
     return row[0]
 
@@ -86,8 +86,8 @@ async def test_crash_between_key_and_rows_leaves_nothing_readable_and_the_job_en
     await work(services)
 
     assert _count(services.settings.database.main, rows, people.id) == 0
-    async with services.database.tenant_read(people.id) as tx:
-        assert await services.subjects.find_receipt(tx, erasure) is not None
+    async with services.database.tenant_read(people.id) as reader:
+        assert await services.subjects.find_receipt(reader, erasure) is not None
     await create_record(services, people.id, {"note": "new"}, "gone")
 
 

@@ -105,7 +105,7 @@ def test_other_retention_is_refused(retention: str) -> None:
         ({"fields": {}}, "fields"),
         ({"subject": "sometimes"}, "subject"),
         ({"title": 1}, "title"),
-        ({"owner": "x"}, "body"),
+        ({"owner": "x"}, "collection"),
         ({"fields": []}, "fields"),
     ],
 )

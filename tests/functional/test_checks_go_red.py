@@ -1,0 +1,150 @@
+"""Each check goes red when what it proves is broken for real, and green again when that is mended."""
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+
+from tests.functional.conftest import FreshInstance
+from tests.functional.instance import Instance
+
+CANARY = "bailee-canary-" + "0" * 24
+
+
+@pytest.fixture(scope="module")
+def instance(fresh_instance: FreshInstance) -> Instance:
+    made = fresh_instance()
+    made.set_up().close()
+    return made
+
+
+def _insert_account(instance: Instance, password_hash: str) -> Callable[[], object]:
+    account = str(uuid.uuid4())
+    instance.sql(
+        "INSERT INTO accounts (account_id, email, name, role, state, password_hash, totp_secret)"
+        " VALUES (%s, 'eve@example.org', 'Eve', 'owner', 'active', %s, '')",
+        (account, password_hash),
+    )
+    return lambda: instance.sql("DELETE FROM accounts WHERE account_id = %s", (account,))
+
+
+def _write(path: Path, content: str) -> Callable[[], object]:
+    path.write_text(content)
+    return path.unlink
+
+
+def _readable_root_key(instance: Instance) -> Callable[[], object]:
+    path = instance.data / "root.key"
+    path.chmod(0o644)
+    return lambda: path.chmod(0o600)
+
+
+def _default_password(instance: Instance) -> Callable[[], object]:
+    hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+    return _insert_account(instance, hasher.hash("password"))
+
+
+def _md5_hash(instance: Instance) -> Callable[[], object]:
+    return _insert_account(instance, "5f4dcc3b5aa765d61d8327deb882cf99")
+
+
+def _row_security_not_forced(instance: Instance) -> Callable[[], object]:
+    instance.sql("ALTER TABLE records NO FORCE ROW LEVEL SECURITY")
+    return lambda: instance.sql("ALTER TABLE records FORCE ROW LEVEL SECURITY")
+
+
+def _permissive_policy(instance: Instance) -> Callable[[], object]:
+    instance.sql("CREATE POLICY hole ON records TO bailee_tenant USING (true)")
+    return lambda: instance.sql("DROP POLICY hole ON records")
+
+
+def _row_security_off(instance: Instance) -> Callable[[], object]:
+    instance.sql("ALTER TABLE data_keys DISABLE ROW LEVEL SECURITY", cluster="keyring")
+    return lambda: instance.sql("ALTER TABLE data_keys ENABLE ROW LEVEL SECURITY", cluster="keyring")
+
+
+def _leaf_altered(instance: Instance) -> Callable[[], object]:
+    ((entry,),) = instance.sql("SELECT entry FROM ledger_leaves WHERE leaf_index = 1")
+    instance.sql("UPDATE ledger_leaves SET entry = %s WHERE leaf_index = 1", (bytes(len(entry)),))
+    return lambda: instance.sql("UPDATE ledger_leaves SET entry = %s WHERE leaf_index = 1", (entry,))
+
+
+def _leaf_deleted(instance: Instance) -> Callable[[], object]:
+    (leaf,) = instance.sql(
+        "DELETE FROM ledger_leaves WHERE leaf_index = 2 RETURNING tenant_id, entry_id, leaf_index, entry"
+    )
+    return lambda: instance.sql(
+        "INSERT INTO ledger_leaves (tenant_id, entry_id, leaf_index, entry) VALUES (%s, %s, %s, %s)", leaf
+    )
+
+
+def _event_never_logged(instance: Instance) -> Callable[[], object]:
+    event = str(uuid.uuid4())
+    instance.sql(
+        "INSERT INTO events VALUES ('00000000-0000-0000-0000-000000000000', %s, now(), 'system.started', 'system', 'x',"
+        " 'success', '{}', '')",
+        (event,),
+    )
+    return lambda: instance.sql("DELETE FROM events WHERE event_id = %s", (event,))
+
+
+def _staff_reads_content(instance: Instance) -> Callable[[], object]:
+    event = str(uuid.uuid4())
+    instance.sql(
+        "INSERT INTO events VALUES ('00000000-0000-0000-0000-000000000000', %s, now(), 'record.read', 'staff', 'x',"
+        " 'success', '{}', '')",
+        (event,),
+    )
+    return lambda: instance.sql("DELETE FROM events WHERE event_id = %s", (event,))
+
+
+type Break = Callable[[Instance], Callable[[], object]]
+BREAKS: list[tuple[str, Break]] = [
+    ("access.no_default_secret", _readable_root_key),
+    ("access.no_default_secret", _default_password),
+    ("access.no_password_in_clear", _md5_hash),
+    ("access.no_password_in_clear", lambda i: _write(i.data / "logs" / "serve.log.1", f"password {CANARY}\n")),
+    ("stores.no_plaintext_at_rest", lambda i: _write(i.data / "left-behind", f"x {CANARY}")),
+    ("monitoring.no_content_in_logs", lambda i: _write(i.data / "logs" / "worker.log.1", f"content {CANARY}\n")),
+    ("monitoring.no_content_in_logs", _staff_reads_content),
+    ("monitoring.ledger_verifies", _leaf_altered),
+    ("monitoring.ledger_verifies", _leaf_deleted),
+    ("monitoring.ledger_verifies", _event_never_logged),
+    ("infrastructure.tenants_are_isolated", _row_security_not_forced),
+    ("infrastructure.tenants_are_isolated", _permissive_policy),
+    ("infrastructure.tenants_are_isolated", _row_security_off),
+]
+
+
+@pytest.mark.parametrize("number", range(len(BREAKS)), ids=lambda n: f"{BREAKS[n][0]}-{n}")
+def test_check_goes_red_and_green_again(instance: Instance, number: int) -> None:
+    name, break_it = BREAKS[number]
+    mend = break_it(instance)
+    try:
+        found = instance.check(name)
+    finally:
+        mend()
+    assert found["verdict"] == "broken", found
+    assert CANARY not in json.dumps(found)
+    assert instance.check(name)["verdict"] == "holds"
+
+
+def test_all_checks_hold_on_a_sound_instance(instance: Instance) -> None:
+    answer = instance.cli("check", "--json")
+    results = json.loads(answer.stdout)["results"]
+    assert len(results) >= 7
+    assert [one for one in results if one["verdict"] != "holds"] == []
+    assert answer.returncode == 0
+
+
+def test_check_that_cannot_run_is_unknown_and_no_pass(fresh_instance: FreshInstance) -> None:
+    other = fresh_instance()
+    other.set_up().close()
+    (other.data / "tls" / "ca.pem").rename(other.data / "tls" / "away.pem")
+    answer = other.cli("check", "access.no_password_in_clear", "--json")
+    (other.data / "tls" / "away.pem").rename(other.data / "tls" / "ca.pem")
+    assert answer.returncode == 1
+    assert '"holds"' not in answer.stdout
