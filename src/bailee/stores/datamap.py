@@ -167,6 +167,11 @@ def _shape_faults(field: Field, path: str) -> Iterator[FieldError]:
         yield FieldError(f"{path}.items", "Say what the array holds.")
     if field.items is not None and "array" not in field.types:
         yield FieldError(f"{path}.items", "Only an array has items.")
+    yield from _text_faults(field, path)
+
+
+def _text_faults(field: Field, path: str) -> Iterator[FieldError]:
+    """A title or listed values that are too long, too many or not printable."""
     if field.enum is not None and not 1 <= len(field.enum) <= MAX_ENUM:
         yield FieldError(f"{path}.enum", f"List 1 to {MAX_ENUM} values.")
     listed = [value for value in field.enum or () if isinstance(value, str)]

@@ -101,7 +101,8 @@ class Files:
                 file, created = await self._put_row(
                     tx, object_id, description, key, holder=holder, size=meter.size, version=version, by=by
                 )
-            stored = True
+                # From here on the row may be there, whatever becomes of the commit's answer. The sweep knows.
+                stored = True
         finally:
             if not stored:
                 await self._objects.delete(path)

@@ -28,6 +28,7 @@ from bailee.foundation.errors import (
     unquoted,
 )
 from bailee.foundation.http import PROBLEM, problem_of
+from bailee.foundation.ids import new_id
 from bailee.foundation.pages import HOME, local_path
 from bailee.foundation.principal import ActorKind, Principal, Unauthenticated
 from bailee.web.middleware import is_api
@@ -94,6 +95,8 @@ class Problems:
             return self.expected(request, StorageFull("The disk is full; nothing was changed."))
         if isinstance(error, RecursionError):
             return self.expected(request, Malformed("The body nests too deeply."))
+        if isinstance(error, UnicodeDecodeError):  # the framework's JSON decoder lets it through
+            return self.expected(request, Malformed("The body is not valid JSON in UTF-8."))
         log.error("unexpected error", route=_route(request), exc_info=error)
         background = None
         principal: Principal | None = request.scope.get("auth")
@@ -127,7 +130,8 @@ class Problems:
 def render(request: Request[Any, Any, Any], error: Error, background: BackgroundTask | None = None) -> Response[Any]:
     """An error as the caller's kind reads it."""
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
-    request_id: UUID | None = request.scope.get("state", {}).get("request_id")
+    # A path that no route has is refused before the middleware runs: it gets its id here.
+    request_id: UUID = request.scope["state"].setdefault("request_id", new_id())
     if is_api(request.scope["path"]):
         if error.status == 401:  # noqa: PLR2004  RFC 9110 wants the challenge
             headers["WWW-Authenticate"] = "Bearer"

@@ -26,7 +26,8 @@ from tests.postgres import Pair, data_directory
 
 ADMIN = "test-root-token"
 KEY = Secret(bytes(range(32)))
-POLICY = 'path "transit/+/bailee" { capabilities = ["update"] } path "transit/keys/bailee/rotate" { capabilities = ["update"] }'
+POLICY = 'path "transit/+/bailee" { capabilities = ["update"] }\n'
+POLICY += 'path "transit/keys/bailee/rotate" { capabilities = ["update"] }'
 
 
 class Bao(msgspec.Struct, frozen=True):
@@ -200,8 +201,8 @@ def test_missing_token_file_is_named(bao: Bao) -> None:
 
 
 async def test_whole_product_runs_on_it(bao: Bao, pair: Pair) -> None:
-    with open_settings(pair) as settings:
-        settings = msgspec.structs.replace(settings, encryption=bao.settings(bao.token("bailee")))
+    with open_settings(pair) as defaults:
+        settings = msgspec.structs.replace(defaults, encryption=bao.settings(bao.token("bailee")))
         async with running(settings) as services:
             tenant = await create_tenant(services)
             await define(services, tenant.id)

@@ -14,7 +14,8 @@ from tests.integration.rig import create_record, define, superuser
 from tests.postgres import SERVERS
 
 TABLES = """
-    SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'bailee' AND c.relkind IN ('r', 'p') AND a.attname = 'tenant_id' AND NOT a.attisdropped
     ORDER BY 1
 """
@@ -235,8 +236,8 @@ async def test_foreign_and_unique_keys_are_no_oracle(services: Services, two_ten
         with pytest.raises(psycopg.IntegrityError) as refused:
             async with services.database.tenant(mine.id) as tx:
                 await tx.run(
-                    "INSERT INTO records (tenant_id, record_id, collection, version, ciphertext, created_at, updated_at)"
-                    " VALUES (%s, gen_random_uuid(), %s, 1, '', now(), now())",
+                    "INSERT INTO records (tenant_id, record_id, collection, version, ciphertext,"
+                    " created_at, updated_at) VALUES (%s, gen_random_uuid(), %s, 1, '', now(), now())",
                     (mine.id, collection),
                 )
         answers.append((type(refused.value), refused.value.diag.constraint_name))

@@ -78,9 +78,9 @@ async def get_file(
       media_type=_PLAIN, **requires("files:read"))  # fmt: skip
 async def head_file(
     database: Database, files: Files, principal: Principal, file: str, if_match: IfMatch = None
-) -> Response[None]:
+) -> Response[bytes]:
     described = (await _opened(database, files, principal, file, if_match)).file
-    return Response(None, headers=_headers(described) | {"Content-Length": str(described.size)})
+    return Response(b"", headers=_headers(described) | {"Content-Length": str(described.size)})
 
 
 async def _opened(database: Database, files: Files, principal: Principal, file: str, if_match: str | None) -> OpenFile:
