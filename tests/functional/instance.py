@@ -270,7 +270,12 @@ class Instance:
 
     def sql(self, query: LiteralString, parameters: tuple[object, ...] = (), *, cluster: str = "main") -> list[Any]:
         """Runs SQL as PostgreSQL's superuser, past everything that the product would do."""
-        where = {"host": str(self.data / cluster), "user": "postgres", "dbname": "bailee"}
+        where = {
+            "host": str(self.data / cluster),
+            "user": "postgres",
+            "dbname": "bailee",
+            "options": "-c search_path=bailee,public",
+        }
         with psycopg.connect(**where, autocommit=True) as connection:  # type: ignore[arg-type]  # psycopg's overloads
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []

@@ -71,7 +71,7 @@ def signed_in(browser: Browser, demo: Any) -> Any:
     """The cookies of one signed-in stay: a code works once, so the tests share it."""
     console = _open(browser, demo.base_url)
     console.go("/sign-in")
-    console.sign_in(demo.staff, demo.staff["password"], _fresh_code(demo.staff["totp_secret"]))
+    console.sign_in(demo.staff, demo.staff["password"], demo.next_code())
     expect(console.page).to_have_url(re.compile(r"/toms$"))
     state = console.page.context.storage_state()
     assert console.violations == []
@@ -93,17 +93,6 @@ def stranger(browser: Browser, demo: Any) -> Iterator[Console]:
     yield made
     made.page.context.close()
     assert made.violations == []
-
-
-_used: dict[str, int] = {}
-
-
-def _fresh_code(secret: str) -> str:
-    """A code of a step that nobody has used, in this process; waits for the next step if need be."""
-    while int(time.time()) // _STEP <= _used.get(secret, int(time.time()) // _STEP - 1):
-        time.sleep(0.5)
-    _used[secret] = int(time.time()) // _STEP
-    return pyotp.TOTP(secret).now()
 
 
 def _wrong_code(secret: str) -> str:
@@ -176,7 +165,7 @@ def test_setup_from_the_link_makes_the_only_owner_and_works_once(browser: Browse
 def test_sign_in_leads_to_the_page_asked_for_and_sign_out_ends_the_session(stranger: Console, demo: Any) -> None:
     stranger.go("/events?action=session")
     assert "/sign-in?next=" in stranger.page.url
-    stranger.sign_in(demo.staff, demo.staff["password"], _fresh_code(demo.staff["totp_secret"]))
+    stranger.sign_in(demo.staff, demo.staff["password"], demo.next_code())
     expect(stranger.page).to_have_url(re.compile(r"/events\?action=session$"))
     [cookie] = stranger.page.context.cookies()
     assert cookie.get("name") == "__Host-bailee"
@@ -193,7 +182,7 @@ def test_sign_in_leads_to_the_page_asked_for_and_sign_out_ends_the_session(stran
 
 
 def test_wrong_password_and_replayed_code_get_the_same_answer(stranger: Console, demo: Any) -> None:
-    code = _fresh_code(demo.staff["totp_secret"])
+    code = demo.next_code()
     stranger.go("/sign-in")
     stranger.sign_in(demo.staff, "not the password", code)
     wrong_password = stranger.page.get_by_role("alert").inner_text()

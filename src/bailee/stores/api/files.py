@@ -78,9 +78,10 @@ async def get_file(
       media_type=_PLAIN, **requires("files:read"))  # fmt: skip
 async def head_file(
     database: Database, files: Files, principal: Principal, file: str, if_match: IfMatch = None
-) -> Response[bytes]:
+) -> Response[None]:
     described = (await _opened(database, files, principal, file, if_match)).file
-    return Response(b"", headers=_headers(described) | {"Content-Length": str(described.size)})
+    headers = _headers(described) | {"Content-Length": str(described.size)}
+    return Response(None, headers=headers, media_type="text/plain")  # the framework renders nothing only as text
 
 
 async def _opened(database: Database, files: Files, principal: Principal, file: str, if_match: str | None) -> OpenFile:
