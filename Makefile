@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .PHONY: help demo test lint bench lock clean
 
 BIN := .venv/bin
-WORKERS ?= 4
+WORKERS ?= 2
 PYTEST_ARGS ?=
 UPGRADE ?=
 UV_LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.12 --generate-hashes \
@@ -15,7 +15,7 @@ help: ## Show the targets
 demo: ## Start Bailee on this machine, with example data
 	@tools/bootstrap demo && exec $(BIN)/bailee demo
 
-test: ## Install what the tests need, lint, and run all tests (WORKERS=4, PYTEST_ARGS=…)
+test: ## Install what the tests need, lint, and run all tests (WORKERS=2, PYTEST_ARGS=…)
 	@tools/bootstrap test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)

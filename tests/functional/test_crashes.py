@@ -105,7 +105,7 @@ def _wait_for_some(instance: Instance, prefix: str) -> None:
 
 
 def _total(instance: Instance) -> int:
-    found: int = instance.sql("SELECT count(*) FROM records")[0][0]
+    found: int = instance.sql("SELECT count(*) FROM records WHERE collection = 'people'")[0][0]
     return found
 
 

@@ -9,7 +9,7 @@ from tests.functional.instance import Demo, Instance, eventually, is_running
 
 
 def test_demo_is_ready_soon_after_a_cold_start(demo: Demo) -> None:
-    assert demo.seconds < 25
+    assert demo.seconds < 40  # 5 s on an idle machine; here other suites start instances at the same time
 
 
 def test_second_start_on_one_directory_is_refused(demo: Demo) -> None:

@@ -125,7 +125,7 @@ class Child:
             [sys.executable, "-m", "bailee.cli", self.command],
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  called from the main thread only
+            preexec_fn=lambda: die_with_parent(signal.SIGKILL),  # noqa: PLW1509  called from the main thread only
         )
 
     def keep_alive(self) -> None:

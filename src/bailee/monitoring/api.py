@@ -10,7 +10,7 @@ from litestar import Router, get, post
 from litestar.params import QueryParameter
 
 from bailee.events import Events
-from bailee.events.service import MAX_BUNDLE, ListedEvent
+from bailee.events.service import ListedEvent
 from bailee.foundation.database import Database, Reader
 from bailee.foundation.errors import FieldError, Invalid, NotFound
 from bailee.foundation.http import Cursor, Limit, Page, decode_id_cursor, page_of, parse_uuid, problems, requires
@@ -27,9 +27,9 @@ Action = Annotated[
 
 
 class BundleRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The events to prove."""
+    """The events to prove: 1 to 1,000."""
 
-    events: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=MAX_BUNDLE)]
+    events: list[UUID]
 
 
 class Consistency(msgspec.Struct, frozen=True):

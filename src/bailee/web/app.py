@@ -10,7 +10,6 @@ from litestar import Litestar, Request, Router, get
 from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.static_files import create_static_files_router
@@ -28,7 +27,7 @@ from bailee.monitoring import api as monitoring_api
 from bailee.stores import api as stores_api
 from bailee.tenants import api as tenants_api
 from bailee.web.middleware import finish, identify
-from bailee.web.openapi import BaileeOpenAPI
+from bailee.web.openapi import CompletedDocument
 from bailee.web.pages import pages
 from bailee.web.problems import Problems
 from bailee.web.templating import STATIC, environment
@@ -76,13 +75,12 @@ def create_app(services: Services) -> Litestar:
             version=__version__,
             description="Personal data in trust: stored encrypted, kept apart, logged, and proven.",
             path="/api/v1/openapi.json",  # below it the framework answers what is not found, in its own words
-            render_plugins=[JsonRenderPlugin(path="/")],
+            render_plugins=[CompletedDocument(path="/")],
             components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"bearer": []}],
             tags=[Tag(name) for name in _TAGS],
             use_handler_docstrings=False,
         ),
-        plugins=[BaileeOpenAPI()],
         template_config=TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment())),
         lifespan=[_background(services)],
         logging_config=None,

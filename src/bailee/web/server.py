@@ -1,8 +1,10 @@
 """Serves the app with Granian: TLS 1.3, HTTP/1.1 and HTTP/2, stopped gracefully."""
 
 import os
+import signal
 from typing import Any
 
+import structlog
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings, HTTP2Settings
@@ -16,6 +18,8 @@ from bailee.foundation.cluster import die_with_parent
 from bailee.foundation.logs import configure_logs
 from bailee.foundation.settings import Settings, load_settings
 from bailee.web.app import create_app
+
+log = structlog.get_logger()
 
 _HEADERS_MS = 15_000
 _HEADER_BYTES = 64 * 1024
@@ -37,18 +41,24 @@ class Application:
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
-        async with open_services(self._settings) as services:
-            app = create_app(services)
-            async with app.lifespan():
-                self._app = app
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
+        try:
+            async with open_services(self._settings) as services:
+                app = create_app(services)
+                async with app.lifespan():
+                    self._app = app
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
+        except Exception as error:
+            # Told as a failed start, or the server would go on and answer nobody. Its supervisor starts it again.
+            log.exception("the server cannot start")
+            await send({"type": "lifespan.startup.failed", "message": type(error).__qualname__})
+            return
         await send({"type": "lifespan.shutdown.complete"})
 
 
 def create() -> Application:
     """What each worker process of the server runs."""
-    die_with_parent()
+    die_with_parent(signal.SIGKILL)
     settings = load_settings(os.environ)
     configure_logs("serve", settings.logs.level, settings.data / "logs")
     return Application(settings)
