@@ -1,6 +1,7 @@
 """Proves 3.1: a live handshake with our own endpoint."""
 
 import asyncio
+import os
 import socket
 import ssl
 from datetime import timedelta
@@ -68,17 +69,20 @@ def _answers_plainly(host: str, port: int) -> bool:
 
 
 def _accepts_tls_1_1(host: str, port: int) -> bool:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only the protocol is asked about
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.options &= ~(ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
-    context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
-    options = ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
-    context.options |= options
+    """Whether the server goes along with a ClientHello of TLS 1.1 (RFC 4346 §7.4.1.2): a handshake, not an alert."""
+    suites = bytes.fromhex("c009 c013 c00a c014 002f 0035")
+    groups = bytes.fromhex("000a 0006 0004 001d 0017  000b 0002 0100")  # x25519 and P-256, uncompressed points
+    hello = b"".join((
+        b"\x03\x02", os.urandom(32), b"\x00", len(suites).to_bytes(2), suites, b"\x01\x00",
+        len(groups).to_bytes(2), groups,
+    ))  # fmt: skip
+    handshake = b"\x01" + len(hello).to_bytes(3) + hello
     try:
-        with socket.create_connection((host, port), _SECONDS) as raw, context.wrap_socket(raw):
-            return True
-    except (OSError, ssl.SSLError):
+        with socket.create_connection((host, port), _SECONDS) as raw:
+            raw.settimeout(_SECONDS)
+            raw.sendall(b"\x16\x03\x01" + len(handshake).to_bytes(2) + handshake)
+            return raw.recv(1) == b"\x16"
+    except OSError:
         return False
 
 

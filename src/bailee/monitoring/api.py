@@ -13,7 +13,17 @@ from bailee.events import Events
 from bailee.events.service import ListedEvent
 from bailee.foundation.database import Database, Reader
 from bailee.foundation.errors import FieldError, Invalid, NotFound
-from bailee.foundation.http import Cursor, Limit, Page, decode_id_cursor, page_of, parse_uuid, problems, requires
+from bailee.foundation.http import (
+    Cursor,
+    Limit,
+    Page,
+    decode_id_cursor,
+    decode_json,
+    page_of,
+    parse_uuid,
+    problems,
+    requires,
+)
 from bailee.foundation.principal import Principal
 from bailee.ledger.evidence import Evidence
 from bailee.ledger.service import Ledger
@@ -69,9 +79,11 @@ async def prove_event(
 
 @post("/ledger/bundle", summary="An evidence bundle of up to 1,000 events", operation_id="bundleEvents",
       status_code=200, responses=problems(), **requires("events:read"))  # fmt: skip
-async def bundle_events(database: Database, events: Events, principal: Principal, data: BundleRequest) -> Evidence:
+async def bundle_events(database: Database, events: Events, principal: Principal, body: bytes) -> Evidence:
+    # Decoded here: Litestar would take a fault in the field `events` for one of the dependency of that name.
+    wanted = decode_json(body, BundleRequest).events
     async with view(database, principal) as tx:
-        return await events.prove(tx, data.events)
+        return await events.prove(tx, wanted)
 
 
 @get("/ledger/consistency", summary="Proof that the log only grew", operation_id="proveConsistency",

@@ -11,6 +11,13 @@ from bailee.foundation.http import NDJSON
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _LINES = {"schema": {"type": "string", "description": "One JSON object a line."}}
 _PATCH = {"type": "object", "required": ["data"], "properties": {"data": {"type": "object"}}}
+_BUNDLE = {
+    "type": "object",
+    "required": ["events"],
+    "properties": {
+        "events": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"type": "string", "format": "uuid"}}
+    },
+}
 _NDJSON_OUT = {NDJSON: _LINES}
 _OPEN = {
     "/health", "/api/v1/setup", "/api/v1/setup/confirm", "/api/v1/ledger/consistency", "/ledger/checkpoint",
@@ -19,6 +26,7 @@ _OPEN = {
 _RECORDS = "/api/v1/collections/{name}/records"
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/api/v1/files/{file}", "put"): {"*/*": _BINARY},
+    ("/api/v1/ledger/bundle", "post"): {"application/json": {"schema": _BUNDLE}},
     (f"{_RECORDS}/batch", "post"): {NDJSON: _LINES},
     (f"{_RECORDS}/read", "post"): {NDJSON: _LINES},
     (f"{_RECORDS}/{{record}}", "patch"): {
