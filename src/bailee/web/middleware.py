@@ -1,5 +1,6 @@
 """What surrounds each request: an id, an authenticated principal, and the headers of every answer."""
 
+import asyncio
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -9,11 +10,13 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from bailee.access.authentication import Authenticator
+from bailee.foundation.errors import Error
 from bailee.foundation.ids import new_id
 from bailee.foundation.pages import COOKIE
 from bailee.foundation.principal import ActorKind, Unauthenticated, anonymous
 
 _API = ("/api/", "/ledger/", "/health")
+_BODY_SECONDS = 30.0
 _CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -34,6 +37,33 @@ SECURITY_HEADERS = {
 def is_api(path: str) -> bool:
     """Whether a path speaks to programs: problems instead of pages, bearer tokens instead of cookies."""
     return path.startswith(_API)
+
+
+class RequestTimedOut(Error):
+    """The body did not come."""
+
+    code = "request_timeout"
+    status = 408
+    title = "The request took too long"
+
+
+def patient(receive: Receive, seconds: float) -> Receive:
+    """`receive`, waiting at most so long for each part of the body. Raises RequestTimedOut."""
+    complete = False
+
+    async def run() -> Any:
+        nonlocal complete
+        if complete:  # what comes now is the end of the connection, and that may take its time
+            return await receive()
+        try:
+            async with asyncio.timeout(seconds):
+                message = await receive()
+        except TimeoutError:
+            raise RequestTimedOut(f"No part of the body came for {seconds:g} s.") from None
+        complete = not message.get("more_body", False)
+        return message
+
+    return run
 
 
 def identify(authenticator: Authenticator) -> "Any":
@@ -66,7 +96,7 @@ def identify(authenticator: Authenticator) -> "Any":
             except Unauthenticated:
                 if is_api(scope["path"]):
                     raise
-            await app(scope, receive, send)
+            await app(scope, patient(receive, _BODY_SECONDS), send)
 
         return run
 

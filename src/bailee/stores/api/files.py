@@ -81,7 +81,8 @@ async def head_file(
 ) -> Response[None]:
     described = (await _opened(database, files, principal, file, if_match)).file
     headers = _headers(described) | {"Content-Length": str(described.size)}
-    return Response(None, headers=headers, media_type="text/plain")  # the framework renders nothing only as text
+    empty: Response[Any] = Response(b"", headers=headers, media_type=described.content_type)
+    return empty
 
 
 async def _opened(database: Database, files: Files, principal: Principal, file: str, if_match: str | None) -> OpenFile:
