@@ -1,0 +1,162 @@
+"""The tables of records and their search tokens."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from bailee.foundation.database import TenantReader, TenantWriter
+
+
+class RecordRow(msgspec.Struct, frozen=True):
+    """A record, sealed."""
+
+    record_id: UUID
+    collection: str
+    version: int
+    holder: bytes | None
+    ciphertext: bytes
+    created_at: datetime
+    updated_at: datetime
+
+
+_RECORD = "SELECT record_id, collection, version, holder, ciphertext, created_at, updated_at FROM records r"
+
+
+async def insert_records(tx: TenantWriter, rows: list[RecordRow]) -> set[UUID]:
+    """Adds records; answers the ids that were free."""
+    return set(
+        await tx.values(
+            """
+            INSERT INTO records (tenant_id, record_id, collection, version, holder, ciphertext, created_at, updated_at)
+            SELECT %s, * FROM unnest(
+                %s::uuid[], %s::text[], %s::bigint[], %s::bytea[], %s::bytea[], %s::timestamptz[], %s::timestamptz[]
+            )
+            ON CONFLICT DO NOTHING RETURNING record_id
+            """,
+            (tx.tenant, *([getattr(row, field) for row in rows] for field in RecordRow.__struct_fields__)),
+        )
+    )
+
+
+async def find_record(tx: TenantReader, collection: str, record_id: UUID) -> RecordRow | None:
+    return await tx.one(RecordRow, _RECORD + " WHERE record_id = %s AND collection = %s", (record_id, collection))
+
+
+async def hold_record(tx: TenantWriter, collection: str, record_id: UUID) -> RecordRow | None:
+    """The record, held for a change."""
+    return await tx.one(
+        RecordRow, _RECORD + " WHERE record_id = %s AND collection = %s FOR UPDATE", (record_id, collection)
+    )
+
+
+async def find_records(tx: TenantReader, collection: str, ids: list[UUID]) -> list[RecordRow]:
+    return await tx.all(RecordRow, _RECORD + " WHERE record_id = ANY(%s) AND collection = %s", (ids, collection))
+
+
+async def update_record(tx: TenantWriter, row: RecordRow) -> None:
+    await tx.run(
+        "UPDATE records SET version = %s, ciphertext = %s, updated_at = %s WHERE record_id = %s",
+        (row.version, row.ciphertext, row.updated_at, row.record_id),
+    )
+
+
+async def delete_record(tx: TenantWriter, record_id: UUID) -> None:
+    await tx.run("DELETE FROM records WHERE record_id = %s", (record_id,))
+
+
+async def list_records(
+    tx: TenantReader,
+    collection: str,
+    *,
+    holder: bytes | None,
+    tokens: list[tuple[str, bytes]],
+    after: UUID | None,
+    limit: int,
+) -> list[RecordRow]:
+    """In the order they were made: those of a subject, and of every (field, token) pair."""
+    return await tx.all(
+        RecordRow,
+        """
+        SELECT record_id, collection, version, holder, ciphertext, created_at, updated_at FROM records r
+        WHERE r.collection = %(collection)s
+          AND (%(holder)s::bytea IS NULL OR r.holder = %(holder)s)
+          AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
+          AND (%(pairs)s = 0 OR r.record_id IN (
+              SELECT t.record_id FROM record_tokens t
+              JOIN unnest(%(fields)s::text[], %(tokens)s::bytea[]) AS wanted (field, token)
+                ON t.field = wanted.field AND t.token = wanted.token
+              WHERE t.tenant_id = %(tenant)s AND t.collection = %(collection)s
+              GROUP BY t.record_id HAVING count(*) = %(pairs)s
+          ))
+        ORDER BY r.record_id LIMIT %(limit)s
+        """,
+        {
+            "tenant": tx.tenant,
+            "collection": collection,
+            "holder": holder,
+            "after": after,
+            "fields": [field for field, _ in tokens],
+            "tokens": [token for _, token in tokens],
+            "pairs": len(tokens),
+            "limit": limit,
+        },
+    )
+
+
+async def list_by_holder(tx: TenantReader, holder: bytes, *, after: UUID | None, limit: int) -> list[RecordRow]:
+    return await tx.all(
+        RecordRow,
+        _RECORD
+        + """
+        WHERE r.holder = %(holder)s AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
+        ORDER BY r.record_id LIMIT %(limit)s
+        """,
+        {"holder": holder, "after": after, "limit": limit},
+    )
+
+
+async def hold_records(tx: TenantWriter, collection: str, *, after: UUID | None, limit: int) -> list[RecordRow]:
+    """A stretch of a collection, held against change until `tx` ends."""
+    return await tx.all(
+        RecordRow,
+        _RECORD
+        + """
+        WHERE r.collection = %(collection)s AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
+        ORDER BY r.record_id LIMIT %(limit)s FOR UPDATE
+        """,
+        {"collection": collection, "after": after, "limit": limit},
+    )
+
+
+async def delete_by_holder(tx: TenantWriter, holder: bytes) -> int:
+    await tx.run("SET LOCAL statement_timeout = '15min'")  # a person can have a great many records
+    await tx.values("SELECT 1 FROM records WHERE holder = %s FOR UPDATE", (holder,))  # no token comes after this
+    await tx.run(
+        """
+        DELETE FROM record_tokens t USING records r
+        WHERE r.tenant_id = t.tenant_id AND r.record_id = t.record_id AND r.holder = %s
+        """,
+        (holder,),
+    )
+    return await tx.run("DELETE FROM records WHERE holder = %s", (holder,))
+
+
+async def insert_tokens(tx: TenantWriter, collection: str, rows: list[tuple[UUID, str, bytes]]) -> None:
+    """(record, field, token) each."""
+    if rows:
+        await tx.run(
+            """
+            INSERT INTO record_tokens (tenant_id, collection, record_id, field, token)
+            SELECT %s, %s, * FROM unnest(%s::uuid[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING
+            """,
+            (tx.tenant, collection, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]),
+        )
+
+
+async def delete_tokens(tx: TenantWriter, record_id: UUID) -> None:
+    await tx.run("DELETE FROM record_tokens WHERE record_id = %s", (record_id,))
+
+
+async def delete_field_tokens(tx: TenantWriter, collection: str, fields: list[str]) -> None:
+    await tx.run("DELETE FROM record_tokens WHERE collection = %s AND field = ANY(%s)", (collection, fields))
