@@ -74,7 +74,7 @@ class SignedIn(Details, frozen=True):
 
 class SignInFailed(Details, frozen=True):
     action = "session.refused"
-    reason: Literal["credentials", "code", "replayed_code", "throttled", "disabled"]
+    reason: Literal["credentials", "code", "replayed_code"]
 
 
 class SignedOut(Details, frozen=True):

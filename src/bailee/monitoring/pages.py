@@ -23,7 +23,8 @@ from bailee.tenants.api import tenant_id_of
 _ACTION = re.compile(r"[a-z_]+(\.[a-z_]+)?", re.ASCII)
 _RECENT = 20
 
-type Text = Annotated[str, Parameter(max_length=100)]
+# A plain alias: Litestar does not look into `type` statements.
+Text = Annotated[str, Parameter(max_length=100)]
 
 
 @get("/events", **requires("events:read"))
