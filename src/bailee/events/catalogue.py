@@ -45,8 +45,27 @@ class ApiKeyIssued(Details, frozen=True):
     expires: bool
 
 
+class ApiKeyRotated(Details, frozen=True):
+    action = "api_key.rotated"
+    overlap_hours: Count
+
+
 class ApiKeyRevoked(Details, frozen=True):
     action = "api_key.revoked"
+
+
+class ApiKeyExpiryAnnounced(Details, frozen=True):
+    action = "api_key.expiry_announced"
+    days: Count
+
+
+class AccountInvited(Details, frozen=True):
+    action = "account.invited"
+    roles: list[Name]
+
+
+class InvitationWithdrawn(Details, frozen=True):
+    action = "account.invitation_withdrawn"
 
 
 class AccountCreated(Details, frozen=True):
@@ -54,9 +73,67 @@ class AccountCreated(Details, frozen=True):
     role: Name
 
 
+class AccountDisabled(Details, frozen=True):
+    action = "account.disabled"
+    reason: Literal["administrator", "dormant"]
+
+
+class AccountEnabled(Details, frozen=True):
+    action = "account.enabled"
+
+
+class AccountOffBoarded(Details, frozen=True):
+    action = "account.off_boarded"
+
+
+class DormancyAnnounced(Details, frozen=True):
+    action = "account.dormancy_announced"
+    days: Count
+
+
+class AccountRenamed(Details, frozen=True):
+    action = "account.renamed"
+
+
+class MfaEnrolmentBegun(Details, frozen=True):
+    action = "account.mfa_enrolment_begun"
+    factor: Literal["totp", "passkey", "any"]
+
+
 class MfaEnrolled(Details, frozen=True):
     action = "account.mfa_enrolled"
-    factor: Literal["totp"]
+    factor: Literal["totp", "passkey", "recovery_codes"]
+
+
+class PasskeyRenamed(Details, frozen=True):
+    action = "account.passkey_renamed"
+
+
+class MfaRemoved(Details, frozen=True):
+    action = "account.mfa_removed"
+    factor: Literal["totp", "passkey"]
+
+
+class FactorsReset(Details, frozen=True):
+    action = "account.factors_reset"
+    factors: Count
+
+
+class PasswordChanged(Details, frozen=True):
+    action = "account.password_changed"
+    way: Literal["own", "link"]
+
+
+class PasswordLinkSent(Details, frozen=True):
+    action = "account.password_link_sent"
+
+
+class BreakGlassSealed(Details, frozen=True):
+    action = "break_glass.sealed"
+
+
+class BreakGlassUsed(Details, frozen=True):
+    action = "break_glass.used"
 
 
 class SetupBegun(Details, frozen=True):
@@ -67,18 +144,286 @@ class SetupLinkIssued(Details, frozen=True):
     action = "setup.link_issued"
 
 
+type Factor = Literal["password", "totp", "passkey", "recovery_code", "sso", "device"]
+
+
 class SignedIn(Details, frozen=True):
     action = "session.begun"
-    factors: list[Literal["password", "totp"]]
+    factors: list[Factor]
 
 
 class SignInFailed(Details, frozen=True):
     action = "session.refused"
-    reason: Literal["credentials", "code", "replayed_code"]
+    reason: Literal["credentials", "code", "replayed_code", "passkey", "recovery_code", "sso", "device"]
+
+
+class DeviceRequested(Details, frozen=True):
+    action = "device.requested"
+
+
+class DeviceApproved(Details, frozen=True):
+    action = "device.approved"
+
+
+class DeviceRefused(Details, frozen=True):
+    action = "device.refused"
+
+
+class SteppedUp(Details, frozen=True):
+    action = "session.stepped_up"
+    factors: list[Factor]
+
+
+class TenantSwitched(Details, frozen=True):
+    action = "session.tenant_switched"
 
 
 class SignedOut(Details, frozen=True):
     action = "session.ended"
+
+
+class SessionsEnded(Details, frozen=True):
+    action = "session.others_ended"
+    count: Count
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+class RoleGranted(Details, frozen=True):
+    action = "role.granted"
+    role: Name
+
+
+class RoleWithdrawn(Details, frozen=True):
+    action = "role.withdrawn"
+    role: Name
+    reason: Literal["administrator", "review", "off_boarding"]
+
+
+class ElevationRequested(Details, frozen=True):
+    action = "elevation.requested"
+    role: Name
+    minutes: Count
+
+
+class ElevationDecided(Details, frozen=True):
+    action = "elevation.decided"
+    role: Name
+    approved: bool
+
+
+class ElevationEnded(Details, frozen=True):
+    action = "elevation.ended"
+    role: Name
+
+
+class ReviewOpened(Details, frozen=True):
+    action = "review.opened"
+    items: Count
+
+
+class ReviewDecided(Details, frozen=True):
+    action = "review.decided"
+    role: Name
+    decision: Literal["confirmed", "revoked"]
+
+
+class ReviewClosed(Details, frozen=True):
+    action = "review.closed"
+    lapsed: Count
+
+
+class PrivilegesReported(Details, frozen=True):
+    action = "privileges.reported"
+    accounts: Count
+
+
+# --- members of tenants ---------------------------------------------------------------------------
+
+
+class MemberInvited(Details, frozen=True):
+    action = "member.invited"
+    role: Name
+
+
+class MemberInvitationWithdrawn(Details, frozen=True):
+    action = "member.invitation_withdrawn"
+
+
+class MemberJoined(Details, frozen=True):
+    action = "member.joined"
+    role: Name
+    source: Literal["invitation", "sso", "scim"]
+
+
+class MemberRoleChanged(Details, frozen=True):
+    action = "member.role_changed"
+    before: Name
+    after: Name
+
+
+class MemberDisabled(Details, frozen=True):
+    action = "member.disabled"
+
+
+class MemberEnabled(Details, frozen=True):
+    action = "member.enabled"
+
+
+class MemberRemoved(Details, frozen=True):
+    action = "member.removed"
+
+
+class RoleDefined(Details, frozen=True):
+    action = "role.defined"
+    role: Name
+    permissions: list[Name]
+
+
+class RoleDeleted(Details, frozen=True):
+    action = "role.deleted"
+    role: Name
+
+
+class PolicyChanged(Details, frozen=True):
+    action = "policy.changed"
+    version: Count
+    require_mfa: bool
+    require_sso: bool
+    min_password_length: Count
+    min_password_score: Count
+    session_hours: Count
+    idle_minutes: Count
+    networks: Count
+
+
+# --- federation -----------------------------------------------------------------------------------
+
+
+class DomainAdded(Details, frozen=True):
+    action = "domain.added"
+
+
+class DomainVerified(Details, frozen=True):
+    action = "domain.verified"
+
+
+class DomainVerificationFailed(Details, frozen=True):
+    action = "domain.not_verified"
+    reason: Literal["not_found", "no_answer", "taken"]
+    """`taken` stands in the operator's log alone."""
+
+
+class DomainFailing(Details, frozen=True):
+    action = "domain.failing"
+    failures: Count
+
+
+class DomainLost(Details, frozen=True):
+    action = "domain.lost"
+
+
+class DomainRemoved(Details, frozen=True):
+    action = "domain.removed"
+
+
+class SsoConfigured(Details, frozen=True):
+    action = "sso.configured"
+    enabled: bool
+    default_role: Name
+
+
+class SsoRemoved(Details, frozen=True):
+    action = "sso.removed"
+
+
+class IdentityLinked(Details, frozen=True):
+    action = "account.identity_linked"
+    way: Literal["new_account", "new_member", "member"]
+
+
+class MemberProvisioned(Details, frozen=True):
+    action = "member.provisioned"
+    fields: list[Name]
+    """Which of a member's data a directory has changed."""
+
+
+class GroupProvisioned(Details, frozen=True):
+    action = "group.provisioned"
+    members: Count
+
+
+class GroupRemoved(Details, frozen=True):
+    action = "group.removed"
+
+
+# --- OAuth clients and the OpenID provider -----------------------------------------------------------
+
+
+class ClientRegistered(Details, frozen=True):
+    action = "client.registered"
+    kind: Literal["confidential", "public"]
+    scopes: list[Name]
+    redirect_uris: Count
+
+
+class ClientChanged(Details, frozen=True):
+    action = "client.changed"
+    scopes: list[Name]
+    redirect_uris: Count
+
+
+class ClientSecretRotated(Details, frozen=True):
+    action = "client.secret_rotated"
+    overlap_hours: Count
+
+
+class ClientSecretExpiryAnnounced(Details, frozen=True):
+    action = "client.secret_expiry_announced"
+    days: Count
+
+
+class ClientRevoked(Details, frozen=True):
+    action = "client.revoked"
+
+
+class ClientRefused(Details, frozen=True):
+    action = "client.refused"
+
+
+class ClientAuthorised(Details, frozen=True):
+    action = "client.authorised"
+    """A person has opened the product that the client is."""
+    scopes: list[Name]
+
+
+class ClientTokenIssued(Details, frozen=True):
+    action = "client.token_issued"
+    grant: Literal["authorization_code", "refresh_token", "client_credentials"]
+    scopes: list[Name]
+
+
+class ClientTokenReplayed(Details, frozen=True):
+    action = "client.token_replayed"
+    """What was used up came again: everything issued from the same authorisation has ended."""
+    token: Literal["code", "refresh_token"]
+
+
+class ClientTokenRevoked(Details, frozen=True):
+    action = "client.token_revoked"
+    token: Literal["access_token", "refresh_token"]
+
+
+class SigningKeyMade(Details, frozen=True):
+    action = "provider.keys_made"
+    keys: Count
+
+
+class SigningKeysRotated(Details, frozen=True):
+    action = "provider.keys_rotated"
+    withdrawn: bool
+    """Whether what the old keys signed is void."""
 
 
 class AuthorisationFailed(Details, frozen=True):

@@ -71,6 +71,13 @@ class Writer(Reader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.recorded: list[str] = []
+        self.announced: set[str] = set()
+
+    async def announce(self, channel: str) -> None:
+        """At the commit everybody who listens on `channel` hears of it: this process at once, others by NOTIFY."""
+        if channel not in self.announced:
+            await self.value("SELECT pg_notify(%s, '')", (channel,))
+            self.announced.add(channel)
 
     async def run(self, query: LiteralString, parameters: Parameters = ()) -> int:
         """Executes, and answers how many rows it touched."""
@@ -85,12 +92,13 @@ class Writer(Reader):
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that can fail alone."""
-        recorded = len(self.recorded)
+        recorded, announced = len(self.recorded), set(self.announced)
         try:
             async with self.connection.transaction():
                 yield
         except BaseException:
             del self.recorded[recorded:]
+            self.announced = announced  # what was to be announced was rolled back with the rest
             raise
 
 
@@ -124,6 +132,7 @@ class Database:
     def __init__(self, login: Login, *, pool_size: int, name: str) -> None:
         self.name = name
         self.login = login
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._pools = {
             role: AsyncConnectionPool(
                 login(role),
@@ -151,7 +160,9 @@ class Database:
     async def tenant(self, tenant: TenantId) -> AsyncIterator[TenantWriter]:
         """A writing transaction of `tenant`. Raises Unavailable, StorageFull or Conflict for the server's part."""
         async with self._transaction("bailee_tenant", _tenant_begin("BEGIN", tenant)) as connection:
-            yield TenantWriter(connection, tenant)
+            writer = TenantWriter(connection, tenant)
+            yield writer
+        self._tell(writer)
 
     @asynccontextmanager
     async def tenant_read(self, tenant: TenantId) -> AsyncIterator[TenantReader]:
@@ -164,7 +175,9 @@ class Database:
     async def operator(self) -> AsyncIterator[OperatorWriter]:
         """A writing transaction of the operator."""
         async with self._transaction("bailee_operator", b"BEGIN") as connection:
-            yield OperatorWriter(connection)
+            writer = OperatorWriter(connection)
+            yield writer
+        self._tell(writer)
 
     @asynccontextmanager
     async def operator_read(self) -> AsyncIterator[OperatorReader]:
@@ -184,6 +197,15 @@ class Database:
             yield connection
         finally:
             await connection.close()
+
+    def on_announcement(self, channel: str, react: Callable[[], None]) -> None:
+        """Has `react` called after each commit of this process that announces on `channel`."""
+        self._listeners.setdefault(channel, []).append(react)
+
+    def _tell(self, writer: Writer) -> None:
+        for channel in writer.announced:
+            for react in self._listeners.get(channel, ()):
+                react()
 
     @asynccontextmanager
     async def _transaction(self, role: str, begin: bytes) -> AsyncIterator[Connection]:

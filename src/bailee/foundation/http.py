@@ -76,15 +76,26 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     return dict.fromkeys(sorted({*everywhere, *statuses}), spec)
 
 
-def requires(*permissions: str) -> dict[str, Any]:
+def requires(*permissions: str, step_up: bool = False) -> dict[str, Any]:
     """For a route: what its caller must hold. It also stands in `opt`, for the authorisation matrix."""
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
         principal: Principal = connection.auth
         for permission in permissions:
             principal.require(permission)
+        if step_up:
+            principal.require_step_up()
 
-    return {"guards": [guard], "opt": {"permissions": permissions}}
+    return {"guards": [guard], "opt": {"permissions": permissions, "step_up": step_up}}
+
+
+def own_account() -> dict[str, Any]:
+    """For a route: open to whoever is signed in, about their own account."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        connection.auth.require_session()
+
+    return {"guards": [guard], "opt": {"own_account": True}}
 
 
 def encode_cursor(position: str | UUID) -> str:

@@ -11,11 +11,12 @@ from litestar.response import Redirect, Template
 from litestar.types import Guard
 
 from bailee.foundation.errors import Error, Malformed, TooLarge
-from bailee.foundation.principal import Forbidden, Principal
+from bailee.foundation.principal import Forbidden, Principal, StepUpRequired
 
 COOKIE = "__Host-bailee"
 """Holds the session's token: bound to this host, to TLS and to requests that start on our own pages."""
-HOME = "/toms"
+HOME = "/"
+"""Leads on to the first page that whoever asks may see."""
 PAGE_ROWS = 50
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FORM = 64 * 1024
@@ -76,7 +77,12 @@ def page(
     error: Error | None = None,
     **context: Any,
 ) -> Template:
-    """A page. With `error` it is the form again: same input, the message beside its field, the error's status."""
+    """A page. With `error` it is the form again: same input, the message beside its field, the error's status.
+
+    A missing second factor is no fault of the form: StepUpRequired is raised on, and leads to where one is shown.
+    """
+    if isinstance(error, StepUpRequired):
+        raise error
     headers = {"Retry-After": str(error.retry_after)} if error and error.retry_after is not None else {}
     return Template(
         template,

@@ -26,11 +26,24 @@ class Forbidden(Error):
     title = "Not permitted"
 
 
+class StepUpRequired(Forbidden):
+    """The session is good, and this act asks for a second factor shown a moment ago."""
+
+    code = "step_up_required"
+    title = "Confirm with your second factor"
+
+
 class ActorKind(StrEnum):
     """What kind of thing acts."""
 
     STAFF = "staff"
+    """A person of the operator."""
+    MEMBER = "member"
+    """A person of a tenant."""
     KEY = "key"
+    """A machine, with an API key."""
+    CLIENT = "client"
+    """A machine, with the credentials of an OAuth client."""
     SYSTEM = "system"
     ANONYMOUS = "anonymous"
 
@@ -44,7 +57,13 @@ class Principal(msgspec.Struct, frozen=True):
     tenant_id: TenantId | None = None
     address: str | None = None
     request_id: UUID | None = None
+    device: str = ""
+    """What it holds the token with, such as `Firefox on Linux`."""
     session_id: UUID | None = None
+    stepped_up: bool = False
+    """Whether the session showed a second factor within the last minutes."""
+    unmet: tuple[str, ...] = ()
+    """The gates that the account does not pass, in words; while there is one, no permission is effective."""
 
     EVERYTHING: ClassVar[str] = "*"
 
@@ -57,7 +76,23 @@ class Principal(msgspec.Struct, frozen=True):
         if self.kind is ActorKind.ANONYMOUS:
             raise Unauthenticated("Send an API key or a session token: Authorization: Bearer <token>.")
         if not self.may(permission):
-            raise Forbidden(f"This needs the permission {permission}.")
+            raise Forbidden(" ".join(self.unmet) or f"This needs the permission {permission}.")
+
+    def require_session(self) -> None:
+        """Raises Unauthenticated for whoever is not a signed-in person."""
+        if self.session_id is None or self.kind not in (ActorKind.STAFF, ActorKind.MEMBER):
+            raise Unauthenticated("Sign in first: this is about your own account.")
+
+    def require_step_up(self) -> None:
+        """Raises StepUpRequired for a person whose last second factor is too old. Machines have none to show."""
+        if self.kind in (ActorKind.STAFF, ActorKind.MEMBER) and not self.stepped_up:
+            raise StepUpRequired("Show your second factor again, then repeat this. It counts for five minutes.")
+
+    @property
+    def account_id(self) -> UUID:
+        """The account of a signed-in person. Raises Unauthenticated."""
+        self.require_session()
+        return UUID(self.id)
 
     @property
     def tenant(self) -> TenantId:
@@ -72,6 +107,6 @@ def system(name: str) -> Principal:
     return Principal(ActorKind.SYSTEM, name, frozenset({Principal.EVERYTHING}))
 
 
-def anonymous(address: str | None = None, request_id: UUID | None = None) -> Principal:
+def anonymous(address: str | None = None, request_id: UUID | None = None, device: str = "") -> Principal:
     """Nobody in particular."""
-    return Principal(ActorKind.ANONYMOUS, "", address=address, request_id=request_id)
+    return Principal(ActorKind.ANONYMOUS, "", address=address, request_id=request_id, device=device)

@@ -5,9 +5,13 @@ have names of their own; every other setting is `BAILEE_<SECTION>__<NAME>`, as i
 An unknown key is an error: a typing slip must not leave a default in force unseen.
 """
 
+import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
+from email.headerregistry import Address
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +22,9 @@ from bailee.foundation.errors import ConfigurationError
 EMBEDDED = "embedded"
 _MAX_PORT = 65_535
 _CLIENT_VARIABLES = frozenset({"BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG"})
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+MAILBOX = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+"""An address that stands on an SMTP command line as it is: ASCII, with nothing quoted and nothing to escape."""
 _SHORT_NAMES = {"BAILEE_DATA": ("data",), "BAILEE_PORT": ("web", "port")}
 
 
@@ -62,6 +69,55 @@ class Encryption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_size: int = 20_000
 
 
+class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who gets in, and for how long. Tenants set their own limits for their members, as far as their plan goes."""
+
+    session_hours: int = 12
+    idle_minutes: int = 60
+    member_mfa: bool = False
+    """Whether every member needs a second factor, whatever their tenant asks for. Staff always do."""
+    dormant_days: int = 90
+    """An account not used for so long is disabled; its owner is warned two weeks before."""
+    invitation_hours: int = 72
+    review_days: int = 180
+    """How long a role of staff may go without being confirmed in an access review."""
+    breached_file: str = ""
+    """Hashes of breached passwords as Have I Been Pwned offers them, beside the ten thousand that are built in."""
+    password_words: list[str] = []
+    """Names of the organisation, its products and its places: no new password is to be made of them."""
+    dns_servers: list[str] = []
+    """Where domains are looked up, as `address` or `address:port`; default the system's resolvers."""
+    sso_ca_file: str = ""
+    """Trust root for the certificates of tenants' identity providers; default the system's."""
+    sso_allow_private: bool = False
+    """Whether identity providers may lie at addresses that are not public; only where tenants are trusted with that."""
+    trusted_proxies: list[str] = []
+    """Networks whose X-Forwarded-For is believed; from anybody else the header is ignored."""
+
+
+class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The server that takes our mail. TLS with a verified certificate is not optional; only its beginning is."""
+
+    host: str = ""
+    """Empty for none: links are then shown to whoever asked for them, and no notice is sent."""
+    port: int = 587
+    security: Literal["starttls", "tls"] = "starttls"
+    """`starttls` encrypts after the greeting (587), `tls` from the first byte (465)."""
+    username: str = ""
+    password_file: str = ""
+    sender: str = ""
+    """Who the mail is from, as in `Bailee <noreply@example.com>`."""
+    ca_file: str = ""
+    """Trust root for the mail server's certificate; default the system's."""
+
+    def sender_address(self) -> Address:
+        """`sender`, taken apart. Raises ConfigurationError."""
+        (name, mailbox), *others = getaddresses([self.sender]) or [("", "")]
+        if others or not self.sender.isprintable() or not MAILBOX.fullmatch(mailbox):
+            raise ConfigurationError("mail.sender says who the mail is from, as in `Bailee <noreply@example.com>`.")
+        return Address(name, addr_spec=mailbox)
+
+
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Diagnostics; they never hold customer content."""
 
@@ -75,6 +131,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: Web = Web()
     database: DatabaseSettings = DatabaseSettings()
     encryption: Encryption = Encryption()
+    access: Access = Access()
+    mail: MailSettings = MailSettings()
     logs: Logs = Logs()
     toms: str = ""
     """The operator's TOM document; default the one that ships."""
@@ -155,3 +213,24 @@ def _verify(settings: Settings) -> None:
         settings.encryption.openbao_url.startswith("https://") and settings.encryption.openbao_token_file
     ):
         raise ConfigurationError("encryption.root = openbao needs openbao_url (https) and openbao_token_file.")
+    for network in settings.access.trusted_proxies:
+        _verify_network(network)
+    if settings.mail.host:
+        _verify_mail(settings.mail)
+
+
+def _verify_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ConfigurationError(
+            f"access.trusted_proxies holds {text!r}; write networks such as 192.0.2.0/24 or 2001:db8::1."
+        ) from None
+
+
+def _verify_mail(mail: MailSettings) -> None:
+    mail.sender_address()
+    if not 1 <= mail.port <= _MAX_PORT:
+        raise ConfigurationError(f"mail.port is {mail.port}; choose one from 1 to 65535.")
+    if bool(mail.username) != bool(mail.password_file):
+        raise ConfigurationError("mail.username and mail.password_file go together; set both or neither.")
