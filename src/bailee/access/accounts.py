@@ -1,254 +1,328 @@
-"""Accounts and sign-in: first-run setup, sessions, and what they are worth."""
+"""Accounts and their lives: first-run setup, disabling, off-boarding, lost factors."""
 
-import ipaddress
-import re
 import secrets
-import unicodedata
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
-import msgspec
-
-from bailee.access import store
-from bailee.access.errors import SetupRefused, SignInRefused, TooManyAttempts
-from bailee.access.model import Account, AccountState, Credentials, StartedSession
-from bailee.access.store import SetupLink
-from bailee.access.tokens import digest_of, new_session_token, same
+from bailee.access.addresses import RULE, may_be_a_persons, normalise_email
+from bailee.access.errors import SetupRefused
+from bailee.access.factors import ISSUER, Factors, enrolled, verify_label
+from bailee.access.letters import Letters
+from bailee.access.model import (
+    Account,
+    AccountKind,
+    AccountState,
+    Enrolled,
+    SessionKind,
+    TotpEnrolment,
+)
+from bailee.access.passwords import STAFF_RULES, PasswordRules, Passwords, context_of
+from bailee.access.permissions import staff_permissions
+from bailee.access.sessions import Sessions, Start
+from bailee.access.store import accounts as rows
+from bailee.access.store import factors as factor_rows
+from bailee.access.store import roles as role_rows
+from bailee.access.store import sessions as session_rows
+from bailee.access.tokens import LINK, digest_of, same
 from bailee.access.totp import matching_step, new_totp_secret, totp_text, totp_uri
-from bailee.encryption.envelope import DataKey, Place, seal, unseal
 from bailee.encryption.hashing import PasswordHasher
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import (
     AccountCreated,
+    AccountDisabled,
+    AccountEnabled,
+    AccountOffBoarded,
+    AccountRenamed,
+    FactorsReset,
     MfaEnrolled,
+    RoleWithdrawn,
     SetupBegun,
     SetupLinkIssued,
-    SignedIn,
-    SignedOut,
-    SignInFailed,
 )
-from bailee.events.model import Outcome
+from bailee.events.verbs import ANYONE, OWN, SYSTEM
 from bailee.foundation.clock import Clock
-from bailee.foundation.database import Database, OperatorReader, OperatorWriter
-from bailee.foundation.errors import FieldError, Invalid, NotFound
-from bailee.foundation.ids import OPERATOR, new_id
-from bailee.foundation.principal import ActorKind, Principal
+from bailee.foundation.database import OperatorReader, OperatorWriter
+from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
+from bailee.foundation.ids import new_id
+from bailee.foundation.mail import Mail
+from bailee.foundation.principal import Forbidden, Principal
+from bailee.foundation.revocation import announce
 from bailee.foundation.secrets import Secret
 
-ISSUER = "Bailee"
-SESSION_HOURS = 12
-_SETUP_HOURS = 24
-_MAX_FAILURES = 50
-_PASSWORD_MIN, _PASSWORD_MAX, _NAME_MAX, _EMAIL_MAX = 8, 128, 200, 254
-_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_SETUP_LIFE = timedelta(hours=24)
+_ENROLMENT_LIFE = timedelta(hours=24)
 
 
-class SetupStarted(msgspec.Struct, frozen=True):
+class SetupStarted(TotpEnrolment, frozen=True, kw_only=True):
     """What the first person needs to finish: the secret for their app, and the token for the second step."""
 
     account: Account
-    totp_secret: str
-    totp_uri: str
     confirmation: str
 
 
 class Accounts:
-    """Staff accounts and their sessions."""
+    """Everybody who can sign in."""
 
-    def __init__(self, events: Events, hasher: PasswordHasher, key: DataKey, clock: Clock) -> None:
+    def __init__(
+        self, events: Events, hasher: PasswordHasher, passwords: Passwords, sessions: Sessions, factors: Factors,
+        mail: Mail, letters: Letters, clock: Clock,
+    ) -> None:  # fmt: skip
         self._events = events
         self._hasher = hasher
-        self._key = key
+        self._passwords = passwords
+        self._sessions = sessions
+        self._factors = factors
+        self._mail = mail
+        self._letters = letters
         self._clock = clock
 
-    # --- first-run setup --------------------------------------------------------------------------
+    async def prepare_password(
+        self, password: Secret, *, email: str, name: str, staff: bool, rules: PasswordRules | None = None,
+        tenant: str = "",
+    ) -> str:  # fmt: skip
+        """The hash of a new password that keeps the rules. Done before any transaction. Raises Invalid.
+
+        `tenant` is the name of the tenant that the person belongs to, or the names of several.
+        """
+        context = context_of(email=email, name=name, tenant=tenant)
+        await self._passwords.verify_new(
+            password, context=context, rules=STAFF_RULES if staff else rules or PasswordRules()
+        )
+        return await self._hasher.hash(password)
+
+    # --- first-run setup ------------------------------------------------------------------------------
 
     async def needs_setup(self, tx: OperatorReader) -> bool:
         """Whether nobody has an account yet."""
-        return await store.count_staff(tx) == 0
+        return await rows.count_staff(tx) == 0
 
-    @verb(SetupLinkIssued)
+    @verb(SetupLinkIssued, permission=SYSTEM)
     async def issue_setup_token(self, tx: OperatorWriter, *, by: Principal) -> str:
         """A one-time token, good for a day, in place of any before. Raises SetupRefused once there is an account."""
         if not await self.needs_setup(tx):
             raise SetupRefused("There is an owner already; sign in.")
         token = secrets.token_urlsafe(32)
-        await store.replace_setup_link(tx, digest_of(token.encode()), self._clock.now() + timedelta(hours=_SETUP_HOURS))
+        await rows.replace_setup_link(tx, digest_of(token.encode()), self._clock.now() + _SETUP_LIFE)
         await self._events.record(tx, SetupLinkIssued(), by=by)
         return token
 
-    @verb(SetupBegun)
-    async def begin_setup(
-        self, tx: OperatorWriter, *, token: str, email: str, name: str, password: Secret, by: Principal
-    ) -> SetupStarted:
-        """The owner's account, which becomes active with the first code of its app. Raises SetupRefused, Invalid."""
+    async def verify_setup_token(self, tx: OperatorWriter, token: str) -> None:
+        """Raises SetupRefused: nobody without the link gets as far as having a password examined."""
         link = await self._valid_link(tx)
         if not same(digest_of(token.encode()), link.digest):
             raise SetupRefused("This setup link is not valid. Take the newest one that `bailee up` printed.")
-        email = normalise_email(email)
-        verify_account(email, name, password)
+
+    @verb(SetupBegun, permission=ANYONE)
+    async def begin_setup(
+        self, tx: OperatorWriter, *, token: str, email: str, name: str, password_hash: str, by: Principal
+    ) -> SetupStarted:
+        """The owner's account, which becomes active with the first code of its app. Raises SetupRefused, Invalid.
+
+        `password_hash` comes from `prepare_password`.
+        """
+        await self.verify_setup_token(tx, token)
+        email, name = verify_person(email, name)
         account_id, totp = new_id(), new_totp_secret()
         confirmation = secrets.token_urlsafe(32)
-        await store.begin_setup(tx, account_id, digest_of(confirmation.encode()))
-        await store.delete_pending_accounts(tx)  # somebody began before and did not finish
-        await store.insert_account(
-            tx,
-            account_id,
-            email,
-            name.strip(),
-            "owner",
-            await self._hasher.hash(password),
-            self._seal(account_id, totp),
-        )
+        await rows.begin_setup(tx, account_id, digest_of(confirmation.encode()))
+        await rows.delete_pending_accounts(tx)  # somebody began before and did not finish
+        await rows.insert_account(tx, account_id, AccountKind.STAFF, email, name, AccountState.PENDING, password_hash)
+        await factor_rows.put_totp(tx, account_id, self._factors.seal(account_id, totp))
         await self._events.record(tx, SetupBegun(), by=by, on=Object("account", str(account_id)))
-        return SetupStarted(
-            await self.get(tx, account_id), totp_text(totp), totp_uri(totp, email, ISSUER), confirmation
-        )
+        account = await self.get(tx, account_id)
+        return SetupStarted(totp_text(totp), totp_uri(totp, email, ISSUER), account=account, confirmation=confirmation)
 
-    @verb(AccountCreated)
-    async def confirm_setup(self, tx: OperatorWriter, *, confirmation: str, code: str, by: Principal) -> StartedSession:
+    @verb(AccountCreated, permission=ANYONE)
+    async def confirm_setup(
+        self, tx: OperatorWriter, *, confirmation: str, code: str, kind: SessionKind, by: Principal
+    ) -> Enrolled:
         """Ends setup with a first code, and signs the owner in. Works once. Raises SetupRefused, Invalid."""
         link = await self._valid_link(tx)
         if link.account_id is None or not same(digest_of(confirmation.encode()), link.confirmation_digest or b""):
             raise SetupRefused("This setup was begun again elsewhere. Start over from the setup link.")
-        credentials = await store.find_credentials(tx, account_id=link.account_id)
-        step = credentials and matching_step(self._unseal(credentials), code, self._clock.now(), 0)
-        if not credentials or not step or not await store.activate_account(tx, link.account_id, step):
+        totp = await factor_rows.find_totp(tx, link.account_id)
+        step = totp and matching_step(self._factors.unseal(link.account_id, totp.secret), code, self._clock.now(), 0)
+        if not step or not await factor_rows.confirm_totp(tx, link.account_id, step):
             raise Invalid("The code is wrong.", errors=[FieldError("code", "Enter the code your app shows now.")])
-        await store.delete_setup_link(tx)
+        await rows.set_state(tx, link.account_id, AccountState.PENDING, AccountState.ACTIVE)
+        await role_rows.insert_grant(tx, link.account_id, "owner", "setup")
+        await rows.delete_setup_link(tx)
         on = Object("account", str(link.account_id))
-        await self._events.record(tx, AccountCreated(credentials.role), by=by, on=on)
+        await self._events.record(tx, AccountCreated("owner"), by=by, on=on)
         await self._events.record(tx, MfaEnrolled("totp"), by=by, on=on)
-        return await self._start_session(tx, link.account_id, by)
+        codes = await self._factors.replace_recovery_codes(tx, link.account_id)
+        start = Start(link.account_id, ["password", "totp"], kind, mfa=True, new_device=kind is SessionKind.BROWSER)
+        return enrolled(await self._sessions.start(tx, start, by=by), codes)
 
-    # --- sign-in and sessions -----------------------------------------------------------------------
-
-    async def sign_in(
-        self, database: Database, *, email: str, password: Secret, code: str, by: Principal
-    ) -> StartedSession:
-        """A session, for the right password and a fresh code. Raises SignInRefused or TooManyAttempts.
-
-        It opens its own transactions: a failure is recorded and must stay recorded, and no transaction waits
-        while a password is hashed.
-        """
-        address = throttle_key(by.address)
-        async with database.operator() as tx:
-            # The attempt counts before it is examined, so that many at once are not more than many in a row.
-            attempt = await store.begin_attempt(tx, address, _MAX_FAILURES)
-            credentials = await store.find_credentials(tx, email=normalise_email(email))
-        if attempt is None:
-            raise TooManyAttempts("Too many failed sign-ins from your address. Wait 15 minutes.", retry_after=900)
-        known = credentials is not None and credentials.state is AccountState.ACTIVE
-        right = await self._hasher.verify(credentials.password_hash if credentials else None, password)
-        if not (credentials and known and right):
-            await self._refuse(database, "credentials", credentials, by)
-            raise SignInRefused
-        secret = self._unseal(credentials)
-        step = matching_step(secret, code, self._clock.now(), credentials.totp_step)
-        if step is None:
-            replayed = matching_step(secret, code, self._clock.now(), 0) is not None
-            await self._refuse(database, "replayed_code" if replayed else "code", credentials, by)
-            raise SignInRefused
-        async with database.operator() as tx:
-            if await store.advance_totp(tx, credentials.id, step):
-                await store.end_attempt(tx, attempt)
-                if self._hasher.is_outdated(credentials.password_hash):
-                    await store.update_password_hash(tx, credentials.id, await self._hasher.hash(password))
-                return await self._start_session(tx, credentials.id, by)
-        await self._refuse(database, "replayed_code", credentials, by)
-        raise SignInRefused
-
-    @verb(SignedOut)
-    async def sign_out(self, tx: OperatorWriter, *, by: Principal) -> None:
-        """Ends the caller's session. Raises NotFound."""
-        if by.session_id is None or not await store.delete_session(tx, by.session_id):
-            raise NotFound
-        await self._events.record(tx, SignedOut(), by=by, on=Object("session", str(by.session_id)))
-
-    async def session_end(self, tx: OperatorReader, *, by: Principal) -> datetime:
-        """When the caller's session ends at the latest. Raises NotFound."""
-        session = await store.find_session(tx, by.session_id) if by.session_id else None
-        if session is None:
-            raise NotFound
-        return session.expires_at
+    # --- looking --------------------------------------------------------------------------------------
 
     async def get(self, tx: OperatorReader, account_id: UUID) -> Account:
         """Raises NotFound."""
-        found = await store.find_account(tx, account_id)
+        found = await rows.find_account(tx, account_id)
         if found is None:
+            raise NotFound
+        return found
+
+    async def get_staff(self, tx: OperatorReader, account_id: UUID) -> Account:
+        """One of the operator's people. Raises NotFound, as for a customer's and for the sealed account."""
+        found = await self.get(tx, account_id)
+        if found.kind is not AccountKind.STAFF or found.sealed:
             raise NotFound
         return found
 
     async def everyone(self, tx: OperatorReader) -> list[Account]:
         """Every account."""
-        return await store.list_accounts(tx)
+        return await rows.list_accounts(tx)
+
+    async def page(
+        self, tx: OperatorReader, *, kind: AccountKind, search: str = "", after: UUID | None = None, limit: int = 100
+    ) -> list[Account]:
+        """People of a kind in the order their accounts were made, those after `after`; `search` in names and addresses.
+        The sealed account is nobody's.
+        """
+        return await rows.list_accounts(tx, kind=kind, search=search, after=after, limit=limit)
+
+    # --- lives ----------------------------------------------------------------------------------------
+
+    @verb(AccountRenamed, permission=OWN)
+    async def rename(self, tx: OperatorWriter, *, name: str, by: Principal) -> Account:
+        """The caller's own name. Raises Invalid."""
+        await rows.set_name(tx, by.account_id, verify_label(name, "name"))
+        await self._events.record(tx, AccountRenamed(), by=by, on=Object("account", by.id), tenant=by.tenant_id)
+        return await self.get(tx, by.account_id)
+
+    @verb(AccountDisabled, permission="accounts.disable")
+    async def disable(self, tx: OperatorWriter, account_id: UUID, *, by: Principal) -> Account:
+        """Shuts an account out at once: its sessions and pending sign-ins end. Raises NotFound, Conflict, Forbidden."""
+        return await self._disable(tx, await self._manageable(tx, account_id, by), "administrator", by)
+
+    @verb(AccountDisabled, permission=SYSTEM)
+    async def disable_dormant(self, tx: OperatorWriter, account_id: UUID, *, by: Principal) -> Account:
+        """The same for an account that nobody has used since the warning, staff's or a member's. Raises NotFound, or
+        Conflict for somebody who has come back and for the last owner.
+        """
+        account = await self.get(tx, account_id)
+        if account.dormancy_warned_at is None:
+            raise Conflict("This account is in use again.")
+        return await self._disable(tx, account, "dormant", by)
+
+    @verb(AccountEnabled, permission="accounts.enable")
+    async def enable(self, tx: OperatorWriter, account_id: UUID, *, by: Principal) -> Account:
+        """Lets a disabled account in again, with the credentials it had. Raises NotFound, Conflict, Forbidden."""
+        account = await self._manageable(tx, account_id, by)
+        if not await rows.set_state(tx, account_id, AccountState.DISABLED, AccountState.ACTIVE):
+            raise Conflict(f"This account is {account.state.value}; only a disabled one can be enabled.")
+        await announce(tx)
+        await self._events.record(tx, AccountEnabled(), by=by, on=Object("account", str(account_id)))
+        return await self.get(tx, account_id)
+
+    @verb(AccountOffBoarded, permission="accounts.off_board", step_up=True)
+    async def off_board(self, tx: OperatorWriter, account_id: UUID, *, by: Principal) -> Account:
+        """A staff member leaves: sessions, factors, password and roles are gone. Raises NotFound, Conflict,
+        Forbidden.
+        """
+        account = await self._manageable(tx, account_id, by)
+        if account.state is AccountState.OFF_BOARDED:
+            raise Conflict("This account has been off-boarded already.")
+        await self._verify_owner_left(tx, account)
+        if not await rows.set_state(tx, account_id, account.state, AccountState.OFF_BOARDED):
+            raise Conflict("Somebody else has just changed this account. Look at it again.")
+        await rows.set_password(tx, account_id, None)
+        await self._factors.reset(tx, account_id)
+        await role_rows.end_elevations(tx, account_id)
+        on = Object("account", str(account_id))
+        for role in await role_rows.delete_grants(tx, account_id):
+            await self._events.record(tx, RoleWithdrawn(role, "off_boarding"), by=by, on=on)
+        await self._shut_out(tx, account_id)
+        await self._events.record(tx, AccountOffBoarded(), by=by, on=on)
+        return await self.get(tx, account_id)
+
+    @verb(FactorsReset, permission="accounts.reset_factors", step_up=True)
+    async def reset_factors(self, tx: OperatorWriter, account_id: UUID, *, reason: str, by: Principal) -> str | None:
+        """A colleague has lost every second factor: sessions end, and a mailed link lets a new one be enrolled.
+
+        Also for a colleague who has accepted an invitation and let the time to enrol go by. `reason` says why, for
+        whoever looks into it. Answers the link where no mail server is configured to send it.
+        Raises NotFound, Conflict, Invalid, Forbidden.
+        """
+        reason = verify_reason(reason)
+        account = await self._manageable(tx, account_id, by)
+        if account.state not in (AccountState.ACTIVE, AccountState.PENDING):
+            raise Conflict(f"This account is {account.state.value}; only one in use can be reset.")
+        count = await self._factors.reset(tx, account_id)
+        await rows.insert_reset(tx, new_id(), account_id, by.id, reason)
+        await self._shut_out(tx, account_id)
+        await self._events.record(tx, FactorsReset(count), by=by, on=Object("account", str(account_id)))
+        link_id, expires_at = new_id(), self._clock.now() + _ENROLMENT_LIFE
+        token, digest = LINK.new(link_id)
+        await rows.replace_link(tx, link_id, "enrol", account_id, digest, expires_at)
+        sent = await self._mail.queue(tx, self._letters.enrolment_link(account.email, token, expires_at))
+        return None if sent else self._letters.link("enrolment", token)
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    async def _valid_link(self, tx: OperatorWriter) -> SetupLink:
-        link = await store.find_setup_link(tx)
+    async def _manageable(self, tx: OperatorReader, account_id: UUID, by: Principal) -> Account:
+        """A staff account that `by` may act on: not their own, not the sealed one, an owner's only as an owner."""
+        account = await self.get(tx, account_id)
+        if account.kind is not AccountKind.STAFF or account.sealed:
+            raise NotFound
+        if by.id == str(account_id):
+            raise Forbidden("Somebody else has to do this to your account.")
+        if "owner" in account.roles and not all(by.may(one) for one in staff_permissions(["owner"])):
+            raise Forbidden("This is an owner's account. Ask another owner.")
+        return account
+
+    async def _disable(
+        self, tx: OperatorWriter, account: Account, reason: Literal["administrator", "dormant"], by: Principal
+    ) -> Account:
+        await self._verify_owner_left(tx, account)
+        if not await rows.set_state(tx, account.id, AccountState.ACTIVE, AccountState.DISABLED, reason):
+            raise Conflict(f"This account is {account.state.value}.")
+        await role_rows.end_elevations(tx, account.id)
+        await self._shut_out(tx, account.id)
+        await self._events.record(tx, AccountDisabled(reason), by=by, on=Object("account", str(account.id)))
+        return await self.get(tx, account.id)
+
+    async def _verify_owner_left(self, tx: OperatorWriter, account: Account) -> None:
+        owners = await role_rows.lock_owners(tx)
+        if account.id in owners and len(owners) == 1:
+            raise Conflict("This is the last owner. Make somebody else an owner first.")
+
+    async def _shut_out(self, tx: OperatorWriter, account_id: UUID) -> None:
+        await session_rows.delete_sessions(tx, account_id)
+        await session_rows.delete_devices(tx, account_id)
+        await rows.delete_links(tx, account_id)
+        await announce(tx)
+
+    async def _valid_link(self, tx: OperatorWriter) -> rows.SetupLink:
+        link = await rows.find_setup_link(tx)
         if link is None or link.expires_at < self._clock.now() or not await self.needs_setup(tx):
             raise SetupRefused(
                 "Setup is over, or the link has expired. `bailee up` prints a new one while it is needed."
             )
         return link
 
-    async def _start_session(self, tx: OperatorWriter, account_id: UUID, by: Principal) -> StartedSession:
-        session_id = new_id()
-        token, digest = new_session_token(session_id)
-        expires_at = self._clock.now() + timedelta(hours=SESSION_HOURS)
-        await store.insert_session(tx, session_id, account_id, digest, by.address, expires_at)
-        actor = Principal(ActorKind.STAFF, str(account_id), address=by.address, request_id=by.request_id)
-        await self._events.record(tx, SignedIn(["password", "totp"]), by=actor, on=Object("session", str(session_id)))
-        return StartedSession(token, expires_at, await self.get(tx, account_id))
 
-    async def _refuse(self, database: Database, reason: str, credentials: Credentials | None, by: Principal) -> None:
-        details = msgspec.convert({"reason": reason}, SignInFailed)
-        on = Object("account", str(credentials.id)) if credentials else None
-        async with database.operator() as tx:
-            await self._events.record(tx, details, by=by, on=on, outcome=Outcome.REFUSED)
-
-    def _seal(self, account_id: UUID, secret: Secret) -> bytes:
-        return seal(self._key, secret.reveal(), Place(OPERATOR, "totp", account_id, 1))
-
-    def _unseal(self, credentials: Credentials) -> Secret:
-        return Secret(unseal(self._key, credentials.totp_secret, Place(OPERATOR, "totp", credentials.id, 1)))
-
-
-def throttle_key(address: str | None) -> str:
-    """What attempts are counted by: an IPv4 address, or the /64 that one IPv6 customer has."""
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
-        return "unknown"
-    if found.version == 4:  # noqa: PLR2004  IPv4
-        return str(found)
-    return str(ipaddress.ip_network((int(found), 64), strict=False))
-
-
-def normalise_email(email: str) -> str:
-    """As it is stored and compared: NFKC, lower case, trimmed. One that cannot be stored is nobody's."""
-    if len(email) > _EMAIL_MAX:  # before NFKC, which takes quadratic time over a pile of combining marks
-        return ""
-    if not email.strip().isprintable():  # NUL and lone surrogates never reach the database
-        return ""
-    return unicodedata.normalize("NFKC", email).strip().lower()
-
-
-def verify_account(email: str, name: str, password: Secret) -> None:
-    """Raises Invalid, naming each fault."""
+def verify_person(email: str, name: str) -> tuple[str, str]:
+    """An address and a name as they are stored. Raises Invalid, naming each fault."""
     errors = []
-    if not _EMAIL.fullmatch(email) or len(email) > _EMAIL_MAX or not email.isascii() or not email.isprintable():
-        errors.append(FieldError("email", "Give an e-mail address such as name@example.com."))
-    if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-        errors.append(FieldError("name", f"Give a name of 1 to {_NAME_MAX} printable characters."))
+    normal = normalise_email(email)
+    if not may_be_a_persons(normal):
+        errors.append(FieldError("email", RULE))
     try:
-        length = len(password.reveal().decode())
-    except UnicodeDecodeError:
-        length = 0
-    if not _PASSWORD_MIN <= length <= _PASSWORD_MAX:
-        errors.append(FieldError("password", f"Use {_PASSWORD_MIN} to {_PASSWORD_MAX} characters."))
-    elif email.partition("@")[0].encode() in password.reveal().lower():
-        errors.append(FieldError("password", "Do not use your e-mail address in your password."))
+        name = verify_label(name, "name")
+    except Invalid as error:
+        errors += error.errors
     if errors:
         raise Invalid("The account is not valid.", errors=errors)
+    return normal, name
+
+
+def verify_reason(reason: str) -> str:
+    """A reason that somebody can be asked about later. Raises Invalid."""
+    reason = reason.strip()
+    if not 10 <= len(reason) <= 500 or not reason.isprintable():  # noqa: PLR2004  the message says the same
+        message = "Give a reason of 10 to 500 printable characters."
+        raise Invalid("A reason is needed.", errors=[FieldError("reason", message)])
+    return reason

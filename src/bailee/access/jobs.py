@@ -1,16 +1,113 @@
-"""What access control clears away."""
+"""What access control does by the clock."""
 
-from bailee.access import store
+from datetime import timedelta
+
+from bailee.access.accounts import Accounts
+from bailee.access.elevations import Elevations
+from bailee.access.letters import Letters
+from bailee.access.reviews import Reviews
+from bailee.access.store import accounts as account_rows
+from bailee.access.store import factors as factor_rows
+from bailee.access.store import keys as key_rows
+from bailee.access.store import members as member_rows
+from bailee.access.store import sessions as session_rows
+from bailee.events import Events, Object
+from bailee.events.catalogue import ApiKeyExpiryAnnounced, DormancyAnnounced
+from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
+from bailee.foundation.errors import Conflict
 from bailee.foundation.jobs import Jobs
+from bailee.foundation.mail import Mail
+from bailee.foundation.principal import system
+from bailee.foundation.settings import Access
+from bailee.tenants import store as tenant_rows
+
+_WARNING = timedelta(days=14)
+_KEY_NOTICE = timedelta(days=14)
+_TOLD_OF_KEYS = ("owner", "administrator")
 
 
-def register(jobs: Jobs, database: Database) -> None:
-    """Once an hour: attempts and sessions that ended long ago."""
+class Upkeep:
+    """The rounds."""
 
-    async def sweep() -> None:
-        async with database.operator() as tx:
-            await store.delete_old_failures(tx)
-            await store.delete_ended_sessions(tx)
+    def __init__(
+        self, database: Database, events: Events, accounts: Accounts, elevations: Elevations, reviews: Reviews,
+        mail: Mail, letters: Letters, limits: Access, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._events = events
+        self._accounts = accounts
+        self._elevations = elevations
+        self._reviews = reviews
+        self._mail = mail
+        self._letters = letters
+        self._limits = limits
+        self._clock = clock
 
-    jobs.every("41 * * * *", "access.sweep", sweep)
+    def register(self, jobs: Jobs) -> None:
+        """Puts the rounds on the schedule."""
+        jobs.every("41 * * * *", "access.sweep", self.sweep)
+        jobs.every("* * * * *", "access.deadlines", self.keep_deadlines)
+        jobs.every("17 4 * * *", "access.dormancy", self.look_for_dormant)
+        jobs.every("27 5 * * *", "access.expiring_keys", self.announce_expiring_keys)
+
+    async def sweep(self) -> None:
+        """Clears away what ended long ago."""
+        async with self._database.operator() as tx:
+            await session_rows.delete_old_failures(tx)
+            await session_rows.delete_ended_sessions(tx)
+            await session_rows.delete_old_pending(tx)
+            await session_rows.delete_old_devices(tx)
+            await account_rows.delete_old_links(tx)
+            await factor_rows.delete_old_challenges(tx)
+
+    async def keep_deadlines(self) -> None:
+        """Ends elevations and reviews whose time is up."""
+        async with self._database.operator() as tx:
+            await self._elevations.end_expired(tx)
+        async with self._database.operator_read() as reader:
+            due = await self._reviews.due(reader)
+        for review in due:
+            async with self._database.operator() as tx:
+                await self._reviews.close(tx, review, by=system("clock"))
+
+    async def look_for_dormant(self) -> None:
+        """Warns two weeks ahead, then disables; the last owner is warned and kept."""
+        now = self._clock.now()
+        dormant = timedelta(days=self._limits.dormant_days)
+        async with self._database.operator_read() as reader:
+            to_warn = await account_rows.list_unseen(reader, now - dormant + _WARNING, warned=False)
+            warned = await account_rows.list_unseen(reader, now - dormant, warned=True)
+        for account in to_warn:
+            async with self._database.operator() as tx:
+                await account_rows.mark_warned(tx, account.id)
+                disabled_on = max(account.seen_at + dormant, now + _WARNING)
+                await self._mail.queue(tx, self._letters.dormant(account.email, disabled_on))
+                on = Object("account", str(account.id))
+                await self._events.record(tx, DormancyAnnounced(_WARNING.days), by=system("clock"), on=on)
+        for account in warned:
+            if account.dormancy_warned_at is not None and now - account.dormancy_warned_at >= _WARNING:
+                try:
+                    async with self._database.operator() as tx:
+                        await self._accounts.disable_dormant(tx, account.id, by=system("clock"))
+                except Conflict:
+                    continue  # the last owner, or somebody who came back meanwhile
+
+    async def announce_expiring_keys(self) -> None:
+        """Writes to a tenant's owners and administrators two weeks before a key ends."""
+        async with self._database.operator_read() as reader:
+            keys = await key_rows.list_expiring(reader, self._clock.now() + _KEY_NOTICE)
+        for key in keys:
+            async with self._database.tenant(key.tenant_id) as tx:
+                if not await key_rows.mark_reminded(tx, key.key_id):
+                    continue
+                tenant = await tenant_rows.find_tenant(tx, key.tenant_id)
+                for member in await member_rows.list_memberships(tx, limit=1000):
+                    if member.role in _TOLD_OF_KEYS and member.state == "active":
+                        place = tenant.name if tenant else ""
+                        await self._mail.queue(
+                            tx, self._letters.key_expires(member.email, key.name, place, key.expires_at)
+                        )
+                days = (key.expires_at - self._clock.now()).days
+                on = Object("api_key", str(key.key_id))
+                await self._events.record(tx, ApiKeyExpiryAnnounced(max(days, 0)), by=system("clock"), on=on)

@@ -1,24 +1,26 @@
-"""API keys: issue, list, revoke."""
+"""API keys: issued, rotated with an overlap, revoked."""
 
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from bailee.access import store
 from bailee.access.model import ApiKey, IssuedApiKey
-from bailee.access.permissions import TENANT_PERMISSIONS
-from bailee.access.tokens import new_key_token
+from bailee.access.permissions import SCOPES, expand
+from bailee.access.store import keys as store
+from bailee.access.tokens import API_KEY
 from bailee.events import Events, Object, verb
-from bailee.events.catalogue import ApiKeyIssued, ApiKeyRevoked
+from bailee.events.catalogue import ApiKeyIssued, ApiKeyRevoked, ApiKeyRotated
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import TenantReader, TenantWriter
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
 from bailee.foundation.ids import new_id
-from bailee.foundation.principal import ActorKind, Forbidden, Principal
+from bailee.foundation.principal import Forbidden, Principal
+from bailee.foundation.revocation import announce
 
 _MAX_NAME = 100
+_LONGEST_OVERLAP = 720
 
 
 class ApiKeys:
@@ -28,24 +30,49 @@ class ApiKeys:
         self._events = events
         self._clock = clock
 
-    @verb(ApiKeyIssued)
+    @verb(ApiKeyIssued, permission="keys.issue", step_up=True)
     async def issue(
         self, tx: TenantWriter, *, name: str, permissions: list[str], expires_at: datetime | None, by: Principal
     ) -> IssuedApiKey:
-        """A new key, with the token that is never shown again.
+        """A new key, with the token that is never shown again. `permissions` are scopes, or single permissions.
 
-        Raises Invalid, and Forbidden when a key would grant what it does not hold itself.
+        Raises Invalid, and Forbidden when it would grant what `by` does not hold.
         """
         self._verify(name, permissions, expires_at)
-        if by.kind is ActorKind.KEY and not set(permissions) <= by.permissions:
-            raise Forbidden("A key cannot grant permissions that it does not hold.")
-        key_id = new_id()
-        token, digest = new_key_token(tx.tenant, key_id)
-        await store.insert_key(tx, key_id, name.strip(), digest, sorted(set(permissions)), expires_at)
-        details = ApiKeyIssued(sorted(set(permissions)), expires_at is not None)
-        await self._events.record(tx, details, by=by, on=Object("api_key", str(key_id)))
-        key = await self.get(tx, key_id)
-        return IssuedApiKey(**msgspec.structs.asdict(key), token=token)
+        if not all(by.may(one) for one in expand(permissions)):
+            raise Forbidden("A key cannot be given permissions that whoever issues it does not hold.")
+        return await self._issue(tx, name, permissions, expires_at, by)
+
+    @verb(ApiKeyIssued, permission="tenant_keys.provision", step_up=True)
+    async def provision(
+        self, tx: TenantWriter, *, name: str, permissions: list[str], expires_at: datetime | None, by: Principal
+    ) -> IssuedApiKey:
+        """A key that staff issue for the product that stores a tenant's data. Its token can read what is stored, so
+        it goes from the screen into the product; the tenant sees the key, its use and who issued it. Raises Invalid.
+        """
+        self._verify(name, permissions, expires_at)
+        return await self._issue(tx, name, permissions, expires_at, by)
+
+    @verb(ApiKeyRotated, permission="keys.rotate", step_up=True)
+    async def rotate(self, tx: TenantWriter, key_id: UUID, *, overlap_hours: int, by: Principal) -> IssuedApiKey:
+        """A new key with the same name and permissions; the old one goes on for `overlap_hours` (0 to 720).
+
+        The new one lasts as long as the old one was made for. Raises NotFound, Conflict, Invalid, Forbidden.
+        """
+        if not 0 <= overlap_hours <= _LONGEST_OVERLAP:
+            message = f"Choose 0 to {_LONGEST_OVERLAP} hours."
+            raise Invalid("The rotation is not valid.", errors=[FieldError("overlap_hours", message)])
+        old = await self.get(tx, key_id)
+        if not all(by.may(one) for one in expand(old.permissions)):
+            raise Forbidden("A key cannot be given permissions that whoever issues it does not hold.")
+        now = self._clock.now()
+        if not await store.end_key_at(tx, key_id, now + timedelta(hours=overlap_hours)):
+            raise Conflict("That key is revoked or has expired. Issue a new one.")
+        await announce(tx)
+        expires_at = now + (old.expires_at - old.created_at) if old.expires_at else None
+        issued = await self._issue(tx, old.name, old.permissions, expires_at, by, replaces=key_id)
+        await self._events.record(tx, ApiKeyRotated(overlap_hours), by=by, on=Object("api_key", str(key_id)))
+        return issued
 
     async def get(self, tx: TenantReader, key_id: UUID) -> ApiKey:
         """Raises NotFound."""
@@ -58,23 +85,45 @@ class ApiKeys:
         """Keys in the order they were made, revoked ones among them."""
         return await store.list_keys(tx, after=after, limit=limit)
 
-    @verb(ApiKeyRevoked)
+    @verb(ApiKeyRevoked, permission="keys.revoke")
     async def revoke(self, tx: TenantWriter, key_id: UUID, *, by: Principal) -> None:
         """Ends a key: from the commit on no process accepts it. Raises NotFound or Conflict."""
+        await self._revoke(tx, key_id, by)
+
+    @verb(ApiKeyRevoked, permission="tenant_keys.withdraw")
+    async def withdraw(self, tx: TenantWriter, key_id: UUID, *, by: Principal) -> None:
+        """The same by staff, for a tenant. Raises NotFound or Conflict."""
+        await self._revoke(tx, key_id, by)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    async def _issue(
+        self, tx: TenantWriter, name: str, permissions: list[str], expires_at: datetime | None, by: Principal,
+        replaces: UUID | None = None,
+    ) -> IssuedApiKey:  # fmt: skip
+        key_id = new_id()
+        token, digest = API_KEY.new(tx.tenant, key_id)
+        chosen = sorted(set(permissions))
+        await store.insert_key(tx, key_id, name.strip(), digest, chosen, expires_at, replaces)
+        details = ApiKeyIssued(chosen, expires_at is not None)
+        await self._events.record(tx, details, by=by, on=Object("api_key", str(key_id)))
+        key = await self.get(tx, key_id)
+        return IssuedApiKey(**msgspec.structs.asdict(key), token=token)
+
+    async def _revoke(self, tx: TenantWriter, key_id: UUID, by: Principal) -> None:
         await self.get(tx, key_id)
         if not await store.revoke_key(tx, key_id):
             raise Conflict("That key is revoked already.")
+        await announce(tx)
         await self._events.record(tx, ApiKeyRevoked(), by=by, on=Object("api_key", str(key_id)))
 
     def _verify(self, name: str, permissions: list[str], expires_at: datetime | None) -> None:
         errors = []
         if not name.strip() or len(name) > _MAX_NAME or any(unicodedata.category(c).startswith("C") for c in name):
             errors.append(FieldError("name", f"Give a name of 1 to {_MAX_NAME} printable characters."))
-        unknown = sorted(set(permissions) - TENANT_PERMISSIONS)
-        if unknown or not permissions:
-            errors.append(
-                FieldError("permissions", f"Choose at least one of: {', '.join(sorted(TENANT_PERMISSIONS))}.")
-            )
+        if not permissions or not set(permissions) <= SCOPES.keys() | expand(SCOPES):
+            message = f"Choose at least one of: {', '.join(sorted(SCOPES))}; or single permissions of these."
+            errors.append(FieldError("permissions", message))
         if expires_at is not None and (expires_at.tzinfo is None or expires_at <= self._clock.now()):
             errors.append(FieldError("expires_at", "Give a moment in the future, with its time zone."))
         if errors:

@@ -1,19 +1,136 @@
-"""What can be granted."""
+"""Who may do what: permissions, the scopes that machines are given, and the roles that people have.
 
-TENANT_PERMISSIONS = frozenset({
-    "collections:read", "collections:write",
-    "records:read", "records:write",
-    "subjects:read", "subjects:erase",
-    "files:read", "files:write",
-    "events:read", "measures:read",
-    "keys:read", "keys:write",
-})  # fmt: skip
-"""For API keys: verbs on the tenant's own things."""
+A permission is `<things>.<verb>`, one for each verb of the services and one for each kind of reading; the tests hold
+this file and the services' declarations against each other, so that a verb without a role, or a role without its
+verb, fails the build. A scope is `<things>:read` or `<things>:write`, a bundle for API keys and OAuth clients.
+"""
 
-STAFF_ROLES: dict[str, frozenset[str]] = {
-    "owner": frozenset({
-        "tenants:read", "tenants:write", "tenant_keys:read", "tenant_keys:write", "encryption:rotate",
-        "events:read", "measures:read", "measures:check",
+from collections.abc import Iterable
+
+import msgspec
+
+SCOPES: dict[str, frozenset[str]] = {
+    "collections:read": frozenset({"collections.read", "tenant.read"}),
+    "collections:write": frozenset({"collections.define", "collections.delete"}),
+    "records:read": frozenset({"records.read", "records.fetch", "records.search"}),
+    "records:write": frozenset({
+        "records.create", "records.import", "records.replace", "records.change", "records.delete",
     }),
+    "subjects:read": frozenset({"subjects.view"}),
+    "subjects:erase": frozenset({"subjects.erase"}),
+    "files:read": frozenset({"files.open"}),
+    "files:write": frozenset({"files.store", "files.delete"}),
+    "events:read": frozenset({"events.read"}),
+    "measures:read": frozenset({"measures.read"}),
+    "keys:read": frozenset({"keys.read"}),
+    "keys:write": frozenset({"keys.issue", "keys.rotate", "keys.revoke"}),
+    "clients:read": frozenset({"clients.read"}),
+    "clients:write": frozenset({"clients.register", "clients.change", "clients.rotate_secret", "clients.revoke"}),
+    "members:read": frozenset({"members.read", "roles.read"}),
+    "members:write": frozenset({
+        "members.invite", "members.withdraw_invitation", "members.change_role", "members.disable", "members.enable",
+        "members.remove",
+    }),
+    "scim": frozenset({"scim.provision"}),
 }  # fmt: skip
+"""For API keys and OAuth clients: what each scope permits within the tenant."""
+
+TENANT_READING = frozenset({
+    "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
+    "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
+    "sso.read", "tenant.read",
+})  # fmt: skip
+"""What is left when the contract has ended: taking the data along."""
+
+TENANT_PERMISSIONS = frozenset().union(*SCOPES.values()) | TENANT_READING | {
+    "roles.define", "roles.delete", "members.reset_factors", "policy.change",
+    "sso.configure", "sso.remove", "domains.add", "domains.verify", "domains.remove",
+}  # fmt: skip
+"""Everything that can be done within a tenant."""
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A named set of permissions. `elevation_only`: held for a time and with a second person's approval, never
+    granted.
+    """
+
+    title: str
+    permissions: frozenset[str]
+    elevation_only: bool = False
+
+
+_EVERY_STAFF_READS = frozenset({"measures.read", "elevations.request", "elevations.end", "reviews.decide"})
+
+_INFRASTRUCTURE = frozenset({
+    "tenants.read", "tenants.create", "tenants.change", "tenants.move", "tenants.rotate_key",
+    "tenant_keys.read", "tenant_keys.provision", "tenant_keys.withdraw", "tenants.invite_owner",
+    "clients.read", "clients.register", "clients.change", "clients.rotate_secret", "clients.revoke",
+    "events.read", "measures.check",
+})  # fmt: skip
+_SECURITY = frozenset({
+    "accounts.read", "accounts.invite", "accounts.withdraw_invitation", "accounts.disable", "accounts.enable",
+    "accounts.off_board", "accounts.reset_factors", "sessions.end", "roles.grant", "roles.withdraw",
+    "elevations.decide", "reviews.open", "reviews.close", "reviews.read", "privileges.report",
+    "tenants.read", "tenants.move", "tenants.rotate_key", "tenant_keys.read", "tenant_keys.withdraw",
+    "events.read", "measures.check", "break_glass.seal", "clients.read", "provider.rotate_keys",
+})  # fmt: skip
+_DATA_PROTECTION = frozenset({"tenants.read", "tenant_keys.read", "events.read", "tenants.terminate"})
+_SUPPORT = frozenset({"tenants.read", "tenant_keys.read", "clients.read"})
+_AUDITOR = frozenset({
+    "tenants.read", "tenant_keys.read", "events.read", "accounts.read", "reviews.read", "privileges.report",
+    "clients.read",
+})  # fmt: skip
+_CRITICAL = frozenset({"tenants.close"})
+"""What nobody holds standing: there is no way back from it."""
+_OWNER = _INFRASTRUCTURE | _SECURITY | _DATA_PROTECTION | _SUPPORT | _AUDITOR | _EVERY_STAFF_READS
+
+STAFF_ROLES: dict[str, Role] = {
+    "owner": Role("Owner", _OWNER),
+    "security_officer": Role("Security officer", _SECURITY | _EVERY_STAFF_READS),
+    "infrastructure": Role("Infrastructure", _INFRASTRUCTURE | _EVERY_STAFF_READS),
+    "data_protection": Role("Data protection", _DATA_PROTECTION | _EVERY_STAFF_READS),
+    "support": Role("Support", _SUPPORT | _EVERY_STAFF_READS),
+    "auditor": Role("Auditor", _AUDITOR | _EVERY_STAFF_READS),
+    "superuser": Role("Superuser", _OWNER | _CRITICAL, elevation_only=True),
+}
 """For staff accounts. No role reads what tenants store: that takes a case that the tenant grants."""
+
+STAFF_PERMISSIONS = frozenset().union(*(role.permissions for role in STAFF_ROLES.values()))
+
+_VIEWER = frozenset({"tenant.read", "collections.read", "records.read", "records.search", "files.open"})
+_EDITOR = _VIEWER | SCOPES["records:write"] | SCOPES["files:write"] | {"records.fetch"}
+_PRIVACY = frozenset({
+    "tenant.read", "collections.read", "records.read", "records.search", "records.fetch", "files.open",
+    "subjects.view", "subjects.erase", "events.read", "measures.read", "keys.read", "clients.read", "members.read",
+    "roles.read", "policy.read",
+})  # fmt: skip
+
+TENANT_ROLES: dict[str, Role] = {
+    "owner": Role("Owner", TENANT_PERMISSIONS),
+    "administrator": Role("Administrator", TENANT_PERMISSIONS - {"subjects.erase"}),
+    "privacy_officer": Role("Privacy officer", _PRIVACY),
+    "editor": Role("Editor", _EDITOR),
+    "viewer": Role("Viewer", _VIEWER),
+    "auditor": Role("Auditor", frozenset({
+        "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
+        "policy.read", "sso.read", "collections.read",
+    })),
+}  # fmt: skip
+"""For members, in each tenant; a plan with custom roles lets a tenant add its own."""
+
+
+def expand(granted: Iterable[str]) -> frozenset[str]:
+    """The permissions behind scopes and permissions. What is neither, grants nothing."""
+    found: set[str] = set()
+    for one in granted:
+        found |= SCOPES.get(one, frozenset({one}) & TENANT_PERMISSIONS)
+    return frozenset(found)
+
+
+def staff_permissions(roles: Iterable[str]) -> frozenset[str]:
+    """What staff roles permit together."""
+    found: frozenset[str] = frozenset()
+    for name in roles:
+        role = STAFF_ROLES.get(name)
+        found |= role.permissions if role else frozenset()
+    return found

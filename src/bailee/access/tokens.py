@@ -1,9 +1,9 @@
 """Bearer tokens: what is handed out once, and the hash that is kept.
 
-    API key  = "bailee_" ‖ base32(tenant[16] ‖ key id[16] ‖ secret[24] ‖ crc32[4])
-    session  = "bst_"    ‖ base32(session id[16] ‖ secret[32] ‖ crc32[4])
+    token = prefix ‖ base32(ids[16 each] ‖ secret ‖ crc32[4])
 
-The secret is random, so one SHA-256 protects it at rest; the checksum tells a typing slip from a guess.
+The ids say where to look; the secret is random, so one SHA-256 protects it at rest; the checksum tells a typing slip
+from a guess. An id is a claim until the secret has been compared.
 """
 
 import base64
@@ -16,47 +16,65 @@ from uuid import UUID
 
 import msgspec
 
-KEY_PREFIX, SESSION_PREFIX = "bailee_", "bst_"
-_KEY_SECRET, _SESSION_SECRET = 24, 32
+_LONGEST = 200
 
 
-class KeyToken(msgspec.Struct, frozen=True):
-    """An API key taken apart. `tenant` is a claim until the secret has been verified."""
+class Parsed(msgspec.Struct, frozen=True):
+    """A token taken apart."""
 
-    tenant: UUID
-    key_id: UUID
+    ids: tuple[UUID, ...]
     digest: bytes
 
-
-class SessionToken(msgspec.Struct, frozen=True):
-    session_id: UUID
-    digest: bytes
-
-
-def new_key_token(tenant: UUID, key_id: UUID) -> tuple[str, bytes]:
-    """A token to show once, and the digest to store."""
-    secret = secrets.token_bytes(_KEY_SECRET)
-    return KEY_PREFIX + _encode(tenant.bytes + key_id.bytes + secret), digest_of(secret)
+    @property
+    def id(self) -> UUID:
+        """The last of the ids: the thing itself."""
+        return self.ids[-1]
 
 
-def new_session_token(session_id: UUID) -> tuple[str, bytes]:
-    """The same for a session."""
-    secret = secrets.token_bytes(_SESSION_SECRET)
-    return SESSION_PREFIX + _encode(session_id.bytes + secret), digest_of(secret)
+class TokenKind(msgspec.Struct, frozen=True):
+    """One kind of token: its prefix, how many ids it carries, and the bytes of its secret."""
+
+    prefix: str
+    ids: int
+    secret: int
+
+    def new(self, *ids: UUID) -> tuple[str, bytes]:
+        """A token to show once, and the digest to store."""
+        secret = secrets.token_bytes(self.secret)
+        raw = b"".join(one.bytes for one in ids) + secret
+        return self.prefix + _encode(raw), digest_of(secret)
+
+    def parse(self, token: str) -> Parsed | None:
+        """None for anything that is not a well-formed token of this kind."""
+        if not token.startswith(self.prefix):
+            return None
+        size = 16 * self.ids
+        raw = _decode(token.removeprefix(self.prefix), size + self.secret)
+        if raw is None:
+            return None
+        return Parsed(tuple(UUID(bytes=raw[at : at + 16]) for at in range(0, size, 16)), digest_of(raw[size:]))
 
 
-def parse_key_token(token: str) -> KeyToken | None:
-    """None for anything that is not a well-formed API key."""
-    raw = _decode(token.removeprefix(KEY_PREFIX), 32 + _KEY_SECRET) if token.startswith(KEY_PREFIX) else None
-    return KeyToken(UUID(bytes=raw[:16]), UUID(bytes=raw[16:32]), digest_of(raw[32:])) if raw else None
-
-
-def parse_session_token(token: str) -> SessionToken | None:
-    """None for anything that is not a well-formed session token."""
-    raw = (
-        _decode(token.removeprefix(SESSION_PREFIX), 16 + _SESSION_SECRET) if token.startswith(SESSION_PREFIX) else None
-    )
-    return SessionToken(UUID(bytes=raw[:16]), digest_of(raw[16:])) if raw else None
+API_KEY = TokenKind("bailee_", 2, 24)
+"""Tenant and key."""
+SESSION = TokenKind("bst_", 1, 32)
+PENDING = TokenKind("bpd_", 1, 32)
+"""A sign-in between its two steps."""
+DEVICE = TokenKind("bdv_", 1, 32)
+"""A browser that has signed in before."""
+DEVICE_CODE = TokenKind("bdc_", 1, 32)
+"""A program that waits for its person's approval."""
+LINK = TokenKind("bln_", 1, 32)
+"""What a mailed link carries."""
+INVITATION = TokenKind("biv_", 2, 32)
+"""Tenant (or the operator) and invitation."""
+CLIENT_SECRET = TokenKind("bcs_", 1, 32)
+CODE = TokenKind("bac_", 2, 32)
+"""An authorisation code: tenant and grant."""
+ACCESS = TokenKind("bat_", 2, 32)
+"""An OAuth access token: tenant and token."""
+REFRESH = TokenKind("brt_", 2, 32)
+"""An OAuth refresh token: tenant and token."""
 
 
 def digest_of(secret: bytes) -> bytes:
@@ -73,11 +91,11 @@ def _encode(raw: bytes) -> str:
 
 
 def _decode(text: str, size: int) -> bytes | None:
-    if not text.isascii() or len(text) > 200 or text != text.lower():  # noqa: PLR2004  longer than any token
+    if not text.isascii() or len(text) > _LONGEST or text != text.lower():
         return None
     try:
         raw = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
     except binascii.Error:
         return None
-    body, checksum = raw[:-4], raw[-4:]
-    return body if len(body) == size and zlib.crc32(body).to_bytes(4) == checksum else None
+    body = raw[:-4]  # written again it is the same text: a token has one spelling, and its checksum is right
+    return body if len(body) == size and _encode(body) == text else None

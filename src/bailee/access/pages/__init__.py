@@ -1,9 +1,27 @@
-"""Access control in the console: first-run setup, sign-in and sign-out, a tenant's API keys."""
+"""Access control in the console: the way in, one's own account, staff, a tenant's people, keys and single sign-on."""
 
-from bailee.access.pages.keys import issue_key, list_keys, revoke_key
-from bailee.access.pages.session import home, sign_in, sign_in_form, sign_out
-from bailee.access.pages.setup import begin, confirm, setup_form
+from bailee.access.pages import (
+    account,
+    clients,
+    device,
+    elevations,
+    factors,
+    federation,
+    keys,
+    links,
+    members,
+    reviews,
+    roles,
+    session,
+    setup,
+    staff,
+    step_up,
+)
 
-routes = [home, setup_form, begin, confirm, sign_in_form, sign_in, sign_out, list_keys, issue_key, revoke_key]
+routes = [
+    *session.routes, *setup.routes, *links.routes, *step_up.routes, *account.routes, *factors.routes, *staff.routes,
+    *elevations.routes, *reviews.routes, *members.routes, *roles.routes, *keys.routes, *device.routes,
+    *federation.routes, *clients.routes,
+]  # fmt: skip
 
 __all__ = ["routes"]

@@ -5,23 +5,20 @@ script moves it into the form. The second page exists only as the answer to the 
 app's secret; it carries what it shows in its own fields, so that a mistyped code loses nothing.
 """
 
-import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import segno
 from litestar import Response, get, post
 
 from bailee.access.accounts import Accounts
-from bailee.access.api import secret_of
-from bailee.access.pages.session import code_of, nobody_yet, signed_in
+from bailee.access.api.sessions import setup
+from bailee.access.model import SessionKind
+from bailee.access.pages.common import app_secret, code_of, verify_repeated
+from bailee.access.pages.cookies import with_session
+from bailee.access.pages.session import nobody_yet
 from bailee.foundation.database import Database
-from bailee.foundation.errors import Error, FieldError, Invalid
+from bailee.foundation.errors import Error
 from bailee.foundation.pages import HOME, Form, page, see
 from bailee.foundation.principal import Principal
-
-_URI = re.compile(r"otpauth://totp/[!-~]{1,700}", re.ASCII)
-_GROUP = 4
 
 
 @get("/setup")
@@ -34,19 +31,14 @@ async def setup_form(database: Database, accounts: Accounts, principal: Principa
 @post("/setup")
 async def begin(database: Database, accounts: Accounts, form: Form, principal: Principal) -> Response[Any]:
     try:
-        _verify_repeated(form)
-        async with database.operator() as tx:
-            started = await accounts.begin_setup(
-                tx,
-                token=form.text("token").strip(),
-                email=form.text("email"),
-                name=form.text("name"),
-                password=secret_of(form.text("password")),
-                by=principal,
-            )
+        verify_repeated(form)
+        started = await setup(
+            database, accounts, form.text("token").strip(), form.text("email"), form.text("name"),
+            form.text("password"), principal,
+        )  # fmt: skip
     except Error as error:
         return page("setup.html", principal, form=form, error=error)
-    return _confirmation(principal, started.totp_uri, started.confirmation)
+    return _confirmation(principal, started.uri, started.confirmation)
 
 
 @post("/setup/confirm")
@@ -54,28 +46,17 @@ async def confirm(database: Database, accounts: Accounts, form: Form, principal:
     confirmation = form.text("confirmation")
     try:
         async with database.operator() as tx:
-            started = await accounts.confirm_setup(tx, confirmation=confirmation, code=code_of(form), by=principal)
+            started = await accounts.confirm_setup(
+                tx, confirmation=confirmation, code=code_of(form), kind=SessionKind.BROWSER, by=principal
+            )
     except Error as error:
         return _confirmation(principal, form.text("uri"), confirmation, error)
-    return signed_in(started, HOME)
-
-
-def _verify_repeated(form: Form) -> None:
-    if form.text("password") != form.text("repeat"):
-        raise Invalid("The account is not valid.", errors=[FieldError("repeat", "The two passwords differ.")])
+    return with_session(page("recovery_codes.html", principal, codes=started.recovery_codes, onward=HOME), started)
 
 
 def _confirmation(principal: Principal, uri: str, confirmation: str, error: Error | None = None) -> Response[Any]:
     """The page with the app's secret, as a picture and as text."""
-    if not _URI.fullmatch(uri):
-        uri = ""
-    secret = parse_qs(urlsplit(uri).query).get("secret", [""])[0]
-    return page(
-        "setup_confirm.html",
-        principal,
-        error=error,
-        confirmation=confirmation,
-        uri=uri,
-        secret=" ".join(secret[at : at + _GROUP] for at in range(0, len(secret), _GROUP)),
-        picture=segno.make_qr(uri).svg_data_uri(scale=5, border=3, light="#fff") if uri else "",
-    )
+    return page("setup_confirm.html", principal, error=error, confirmation=confirmation, app=app_secret(uri))
+
+
+routes = [setup_form, begin, confirm]

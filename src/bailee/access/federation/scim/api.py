@@ -1,0 +1,469 @@
+"""SCIM 2 over HTTP (RFC 7644): users, groups, discovery. Everything needs a key with the scope `scim`."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, patch, post, put
+from pydantic import ValidationError
+from scim2_models import (
+    Context,
+    ListResponse,
+    Meta,
+    PatchOp,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    Schema,
+    SCIMException,
+    ScimFilter,
+    SearchRequest,
+)
+
+from bailee.access.federation.scim.errors import SCIM, ScimFault, fault_of_exception, fault_of_validation
+from bailee.access.federation.scim.filters import narrowed
+from bailee.access.federation.scim.model import EVERYBODY
+from bailee.access.federation.scim.provisioning import Provisioning
+from bailee.access.federation.scim.schema import (
+    CONFIG,
+    DEFAULT_RESULTS,
+    MAX_RESULTS,
+    POLICY,
+    PROVIDER,
+    Group,
+    User,
+    profile_of,
+    shown_group,
+    shown_person,
+    wanted_of,
+)
+from bailee.foundation.database import Database, TenantReader
+from bailee.foundation.errors import Malformed, NotFound
+from bailee.foundation.http import parse_uuid, requires
+from bailee.foundation.principal import Principal
+from bailee.foundation.settings import Settings
+
+PREFIX = "/scim/v2"
+_MAX_COMPARED = 20_000
+"""How many a filter is compared with, where the database cannot look it up."""
+
+type Json = dict[str, Any]
+Asked = Request[Any, Principal, Any]
+
+
+# --- users -----------------------------------------------------------------------------------------------
+
+
+@get("/Users", **requires("scim.provision"))
+async def list_users(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, principal: Principal
+) -> Response[bytes]:
+    asked = _search(SearchRequest[User], dict(request.query_params))
+    async with database.tenant_read(principal.tenant) as tx:
+        return await _people(tx, provisioning, settings, asked)
+
+
+@post("/Users/.search", status_code=200, **requires("scim.provision"))
+async def search_users(
+    database: Database, provisioning: Provisioning, settings: Settings, body: bytes, principal: Principal
+) -> Response[bytes]:
+    asked = _search(SearchRequest[User], _json(body))
+    async with database.tenant_read(principal.tenant) as tx:
+        return await _people(tx, provisioning, settings, asked)
+
+
+@post("/Users", status_code=201, **requires("scim.provision"))
+async def create_user(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, body: bytes,
+    principal: Principal,
+) -> Response[bytes]:  # fmt: skip
+    with _read():
+        sent = _with_active(_json(body), active=True)
+        user = User.model_validate(sent, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=POLICY)
+    async with database.operator() as tx:
+        made = await provisioning.add_person(tx, principal.tenant, profile_of(user), by=principal)
+    parameters = _parameters(ResponseParameters[User], request)
+    return _resource(shown_person(made, _base(settings)), Context.RESOURCE_CREATION_RESPONSE, parameters, status=201)
+
+
+@get("/Users/{user:str}", **requires("scim.provision"))
+async def get_user(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, user: str, principal: Principal
+) -> Response[bytes]:
+    async with database.tenant_read(principal.tenant) as tx:
+        await provisioning.verify_included(tx, tx.tenant)
+        found = await provisioning.person(tx, tx.tenant, _id(user))
+    shown = shown_person(found, _base(settings))
+    return _resource(shown, Context.RESOURCE_QUERY_RESPONSE, _parameters(ResponseParameters[User], request))
+
+
+@put("/Users/{user:str}", **requires("scim.provision"))
+async def replace_user(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, user: str, body: bytes,
+    principal: Principal,
+) -> Response[bytes]:  # fmt: skip
+    async with database.operator() as tx:
+        before = await provisioning.person(tx, principal.tenant, _id(user))
+        with _read():
+            # Whoever leaves `active` out has not decided about it: nobody who is shut out gets in by an omission.
+            sent = _with_active(_json(body), active=before.profile.active)
+            wanted = User.model_validate(sent, scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=POLICY)
+        after = before
+        if profile_of(wanted) != before.profile or not before.written:
+            after = await provisioning.change_person(
+                tx, principal.tenant, before.account_id, profile_of(wanted), by=principal
+            )
+    shown = shown_person(after, _base(settings))
+    return _resource(shown, Context.RESOURCE_REPLACEMENT_RESPONSE, _parameters(ResponseParameters[User], request))
+
+
+@patch("/Users/{user:str}", **requires("scim.provision"))
+async def change_user(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, user: str, body: bytes,
+    principal: Principal,
+) -> Response[bytes]:  # fmt: skip
+    async with database.operator() as tx:
+        before = await provisioning.person(tx, principal.tenant, _id(user))
+        wanted = shown_person(before, _base(settings))
+        with _read():
+            asked = PatchOp[User].model_validate(
+                _without_emails(_json(body)), scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY
+            )
+            asked.patch(wanted, scim_policy=POLICY)
+        after = before
+        if profile_of(wanted) != before.profile:
+            after = await provisioning.change_person(
+                tx, principal.tenant, before.account_id, profile_of(wanted), by=principal
+            )
+    shown = shown_person(after, _base(settings))
+    return _resource(shown, Context.RESOURCE_PATCH_RESPONSE, _parameters(ResponseParameters[User], request))
+
+
+@delete("/Users/{user:str}", status_code=204, **requires("scim.provision"))
+async def delete_user(database: Database, provisioning: Provisioning, user: str, principal: Principal) -> None:
+    async with database.operator() as tx:
+        await provisioning.remove_person(tx, principal.tenant, _id(user), by=principal)
+
+
+# --- groups ----------------------------------------------------------------------------------------------
+
+
+@get("/Groups", **requires("scim.provision"))
+async def list_groups(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, principal: Principal
+) -> Response[bytes]:
+    asked = _search(SearchRequest[Group], dict(request.query_params))
+    async with database.tenant_read(principal.tenant) as tx:
+        return await _groups(tx, provisioning, settings, asked)
+
+
+@post("/Groups/.search", status_code=200, **requires("scim.provision"))
+async def search_groups(
+    database: Database, provisioning: Provisioning, settings: Settings, body: bytes, principal: Principal
+) -> Response[bytes]:
+    asked = _search(SearchRequest[Group], _json(body))
+    async with database.tenant_read(principal.tenant) as tx:
+        return await _groups(tx, provisioning, settings, asked)
+
+
+@post("/Groups", status_code=201, **requires("scim.provision"))
+async def create_group(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, body: bytes,
+    principal: Principal,
+) -> Response[bytes]:  # fmt: skip
+    with _read():
+        group = Group.model_validate(_json(body), scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=POLICY)
+    async with database.tenant(principal.tenant) as tx:
+        made = await provisioning.add_group(tx, wanted_of(group), by=principal)
+    parameters = _parameters(ResponseParameters[Group], request)
+    return _resource(shown_group(made, _base(settings)), Context.RESOURCE_CREATION_RESPONSE, parameters, status=201)
+
+
+@get("/Groups/{group:str}", **requires("scim.provision"))
+async def get_group(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, group: str,
+    principal: Principal,
+) -> Response[bytes]:  # fmt: skip
+    async with database.tenant_read(principal.tenant) as tx:
+        await provisioning.verify_included(tx, tx.tenant)
+        found = await provisioning.group(tx, _id(group))
+    shown = shown_group(found, _base(settings))
+    return _resource(shown, Context.RESOURCE_QUERY_RESPONSE, _parameters(ResponseParameters[Group], request))
+
+
+@put("/Groups/{group:str}", **requires("scim.provision"))
+async def replace_group(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, group: str, body: bytes,
+    principal: Principal,
+) -> Response[bytes]:  # fmt: skip
+    with _read():
+        wanted = Group.model_validate(_json(body), scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=POLICY)
+    async with database.tenant(principal.tenant) as tx:
+        after = before = await provisioning.group(tx, _id(group))
+        if wanted_of(wanted) != before.wanted:
+            after = await provisioning.change_group(tx, before.group_id, wanted_of(wanted), by=principal)
+    shown = shown_group(after, _base(settings))
+    return _resource(shown, Context.RESOURCE_REPLACEMENT_RESPONSE, _parameters(ResponseParameters[Group], request))
+
+
+@patch("/Groups/{group:str}", **requires("scim.provision"))
+async def change_group(
+    database: Database, provisioning: Provisioning, settings: Settings, request: Asked, group: str, body: bytes,
+    principal: Principal,
+) -> Response[bytes]:  # fmt: skip
+    async with database.tenant(principal.tenant) as tx:
+        after = before = await provisioning.group(tx, _id(group))
+        wanted = shown_group(before, _base(settings))
+        with _read():
+            asked = PatchOp[Group].model_validate(
+                _json(body), scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY
+            )
+            asked.patch(wanted, scim_policy=POLICY)
+        if wanted_of(wanted) != before.wanted:
+            after = await provisioning.change_group(tx, before.group_id, wanted_of(wanted), by=principal)
+    shown = shown_group(after, _base(settings))
+    return _resource(shown, Context.RESOURCE_PATCH_RESPONSE, _parameters(ResponseParameters[Group], request))
+
+
+@delete("/Groups/{group:str}", status_code=204, **requires("scim.provision"))
+async def delete_group(database: Database, provisioning: Provisioning, group: str, principal: Principal) -> None:
+    async with database.tenant(principal.tenant) as tx:
+        await provisioning.remove_group(tx, _id(group), by=principal)
+
+
+# --- both ------------------------------------------------------------------------------------------------
+
+
+@post("/.search", status_code=200, **requires("scim.provision"))
+async def search_all(
+    database: Database, provisioning: Provisioning, settings: Settings, body: bytes, principal: Principal
+) -> Response[bytes]:
+    """Users first, then groups."""
+    asked = _search(SearchRequest[User | Group], _json(body))
+    found: list[Resource[Any]] = []
+    async with database.tenant_read(principal.tenant) as tx:
+        await provisioning.verify_included(tx, tx.tenant)
+        total = await provisioning.count_people(tx, EVERYBODY) + await provisioning.count_groups(tx, EVERYBODY)
+        _verify_not_too_many(total)
+        people = await provisioning.people(tx, EVERYBODY, offset=0, limit=_MAX_COMPARED)
+        groups = await provisioning.groups(tx, EVERYBODY, offset=0, limit=_MAX_COMPARED)
+    base = _base(settings)
+    found += [shown_person(one, base) for one in people]
+    found += [shown_group(one, base) for one in groups]
+    with _read():
+        matching = [one for one in found if asked.filter is None or asked.filter.match(one)]
+    offset, limit = _window(asked)
+    return _list(ListResponse[User | Group], matching[offset : offset + limit], len(matching), asked)
+
+
+# --- discovery -------------------------------------------------------------------------------------------
+
+
+@get("/ServiceProviderConfig", **requires("scim.provision"))
+async def get_config(settings: Settings) -> Response[bytes]:
+    location = f"{_base(settings)}/ServiceProviderConfig"
+    shown = CONFIG.model_copy(update={"meta": _meta("ServiceProviderConfig", location)})
+    return _resource(shown, Context.RESOURCE_QUERY_RESPONSE, None)
+
+
+@get("/Schemas", **requires("scim.provision"))
+async def list_schemas(settings: Settings) -> Response[bytes]:
+    found = [_schema(one, settings) for one in PROVIDER.schemas]
+    return _list(ListResponse[Schema], found, len(found), None)
+
+
+@get("/Schemas/{schema:str}", **requires("scim.provision"))
+async def get_schema(settings: Settings, schema: str) -> Response[bytes]:
+    for one in PROVIDER.schemas:
+        if str(one.id).casefold() == schema.casefold():
+            return _resource(_schema(one, settings), Context.RESOURCE_QUERY_RESPONSE, None)
+    raise NotFound
+
+
+@get("/ResourceTypes", **requires("scim.provision"))
+async def list_resource_types(settings: Settings) -> Response[bytes]:
+    found = [_resource_type(one, settings) for one in PROVIDER.resource_types]
+    return _list(ListResponse[ResourceType], found, len(found), None)
+
+
+@get("/ResourceTypes/{name:str}", **requires("scim.provision"))
+async def get_resource_type(settings: Settings, name: str) -> Response[bytes]:
+    for one in PROVIDER.resource_types:
+        if str(one.id) == name:
+            return _resource(_resource_type(one, settings), Context.RESOURCE_QUERY_RESPONSE, None)
+    raise NotFound
+
+
+# --- inside ----------------------------------------------------------------------------------------------
+
+
+async def _people(
+    tx: TenantReader, provisioning: Provisioning, settings: Settings, asked: SearchRequest[Any]
+) -> Response[bytes]:
+    await provisioning.verify_included(tx, tx.tenant)
+    narrow = narrowed(asked.filter, "userName")
+    base = _base(settings)
+
+    async def load(offset: int, limit: int) -> list[Resource[Any]]:
+        rows = await provisioning.people(tx, narrow, offset=offset, limit=limit)
+        return [shown_person(one, base) for one in rows]
+
+    return await _page(ListResponse[User], asked, await provisioning.count_people(tx, narrow), load)
+
+
+async def _groups(
+    tx: TenantReader, provisioning: Provisioning, settings: Settings, asked: SearchRequest[Any]
+) -> Response[bytes]:
+    await provisioning.verify_included(tx, tx.tenant)
+    narrow = narrowed(asked.filter, "displayName")
+    base = _base(settings)
+
+    async def load(offset: int, limit: int) -> list[Resource[Any]]:
+        rows = await provisioning.groups(tx, narrow, offset=offset, limit=limit)
+        return [shown_group(one, base) for one in rows]
+
+    return await _page(ListResponse[Group], asked, await provisioning.count_groups(tx, narrow), load)
+
+
+async def _page(
+    kind: Any, asked: SearchRequest[Any], total: int, load: Callable[[int, int], Awaitable[list[Resource[Any]]]]
+) -> Response[bytes]:
+    """A page of what the database finds, or of what the filter leaves of it."""
+    offset, limit = _window(asked)
+    scim_filter: ScimFilter[Any] | None = asked.filter
+    if scim_filter is None:
+        return _list(kind, await load(offset, limit) if limit else [], total, asked)
+    _verify_not_too_many(total)
+    with _read():
+        found = [one for one in await load(0, _MAX_COMPARED) if scim_filter.match(one)]
+    return _list(kind, found[offset : offset + limit], len(found), asked)
+
+
+def _verify_not_too_many(total: int) -> None:
+    if total > _MAX_COMPARED:
+        detail = "The filter would be compared with too many. Filter by id, externalId, userName or displayName."
+        raise ScimFault(detail, "tooMany")
+
+
+def _window(asked: SearchRequest[Any]) -> tuple[int, int]:
+    count = DEFAULT_RESULTS if asked.count is None else asked.count
+    return min((asked.start_index or 1) - 1, 2**31), min(count, MAX_RESULTS)
+
+
+def _search(kind: Any, raw: Json) -> SearchRequest[Any]:
+    with _read():
+        found: SearchRequest[Any] = kind.model_validate(raw, scim_policy=POLICY)
+        return found
+
+
+def _parameters(kind: Any, request: Asked) -> ResponseParameters[Any] | None:
+    chosen = {name: value for name, value in request.query_params.items() if name in _CHOOSING}
+    if not chosen:
+        return None
+    with _read():
+        return kind.model_validate(chosen, scim_policy=POLICY)  # type: ignore[no-any-return]  # a generic model
+
+
+_CHOOSING = ("attributes", "excludedAttributes")
+
+
+def _json(body: bytes) -> Json:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Malformed("The body is not a JSON object in UTF-8.")
+    return found
+
+
+def _with_active(sent: Json, *, active: bool) -> Json:
+    """A payload in which `active` is decided."""
+    return sent if any(name.lower() == "active" for name in sent) else {**sent, "active": active}
+
+
+def _without_emails(sent: Json) -> Json:
+    """A patch without what it asks of `emails`: they follow from the user name, and directories set them anyway."""
+    operations = sent.get("Operations")
+    if not isinstance(operations, list):
+        return sent
+    kept = [_cut(one) for one in operations if not (isinstance(one, dict) and _is_emails(one.get("path")))]
+    # A patch has one operation at least: an empty change stands for those that were left out.
+    return {**sent, "Operations": kept or [{"op": "replace", "value": {}}]}
+
+
+def _cut(operation: object) -> object:
+    value = operation.get("value") if isinstance(operation, dict) and "path" not in operation else None
+    if not isinstance(operation, dict) or not isinstance(value, dict):
+        return operation
+    return {**operation, "value": {name: one for name, one in value.items() if not _is_emails(name)}}
+
+
+def _is_emails(path: object) -> bool:
+    return isinstance(path, str) and path.strip().lower().rpartition(":")[2].startswith("emails")
+
+
+def _id(text: str) -> UUID:
+    found = parse_uuid(text)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _base(settings: Settings) -> str:
+    return f"{settings.base_url}{PREFIX}"
+
+
+def _meta(kind: str, location: str) -> Meta:
+    return Meta(resource_type=kind, location=location)
+
+
+def _schema(schema: Schema, settings: Settings) -> Schema:
+    return schema.model_copy(update={"meta": _meta("Schema", f"{_base(settings)}/Schemas/{schema.id}")})
+
+
+def _resource_type(kind: ResourceType, settings: Settings) -> ResourceType:
+    return kind.model_copy(update={"meta": _meta("ResourceType", f"{_base(settings)}/ResourceTypes/{kind.id}")})
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """What a payload can be wrong about, as one of our errors."""
+    try:
+        yield
+    except ValidationError as error:
+        raise fault_of_validation(error) from None
+    except SCIMException as error:
+        raise fault_of_exception(error) from None
+
+
+def _resource(
+    shown: Resource[Any], context: Context, parameters: ResponseParameters[Any] | None, status: int = 200
+) -> Response[bytes]:
+    raw = shown.model_dump_json(scim_ctx=context, response_parameters=parameters, scim_policy=POLICY)
+    headers = {"Location": shown.meta.location} if status == 201 and shown.meta and shown.meta.location else {}  # noqa: PLR2004
+    return Response(raw.encode(), status_code=status, media_type=SCIM, headers=headers)
+
+
+def _list(kind: Any, found: list[Any], total: int, asked: SearchRequest[Any] | None) -> Response[bytes]:
+    answer = kind(
+        total_results=total, start_index=(asked.start_index if asked else None) or 1, items_per_page=len(found),
+        resources=found,
+    )  # fmt: skip
+    raw = answer.model_dump_json(
+        scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=asked, scim_policy=POLICY
+    )
+    return Response(raw.encode(), media_type=SCIM)
+
+
+router = Router(
+    PREFIX,
+    route_handlers=[
+        list_users, search_users, create_user, get_user, replace_user, change_user, delete_user, list_groups,
+        search_groups, create_group, get_group, replace_group, change_group, delete_group, search_all, get_config,
+        list_schemas, get_schema, list_resource_types, get_resource_type,
+    ],
+    include_in_schema=False,
+)  # fmt: skip

@@ -1,0 +1,122 @@
+"""Staff roles: granted, withdrawn, and held against their use (TOM 2.2).
+
+Nobody grants what they do not hold, nobody changes their own roles, and the last owner stays.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from bailee.access.errors import GrantRefused
+from bailee.access.model import AccountKind, AccountState, Grant
+from bailee.access.permissions import STAFF_ROLES, staff_permissions
+from bailee.access.store import accounts as account_rows
+from bailee.access.store import roles as rows
+from bailee.events import Events, Object, verb
+from bailee.events.catalogue import PrivilegesReported, RoleGranted, RoleWithdrawn
+from bailee.events.verbs import WITHIN
+from bailee.foundation.clock import Clock
+from bailee.foundation.database import OperatorReader, OperatorWriter
+from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
+from bailee.foundation.principal import Principal
+from bailee.foundation.revocation import announce
+
+REPORT_DAYS = 90
+
+
+class Privileges(msgspec.Struct, frozen=True):
+    """What one staff member holds, against what the log has seen of them."""
+
+    account_id: UUID
+    email: str
+    name: str
+    roles: list[str]
+    used: list[str]
+    unused: list[str]
+    """Permissions held and not used within the period. Reading that leaves no event is not counted either way."""
+
+
+class Grants:
+    """Who of the staff holds which role."""
+
+    def __init__(self, events: Events, actions: dict[str, frozenset[str]], clock: Clock) -> None:
+        """`actions` names, for each permission, the events that its verb records: the composition derives it."""
+        self._events = events
+        self._actions = actions
+        self._clock = clock
+
+    @verb(RoleGranted, permission="roles.grant", step_up=True)
+    async def grant(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
+        """Gives a staff member a role. Raises NotFound, Invalid, GrantRefused, Conflict."""
+        verify_grantable([role], by)
+        if by.id == str(account_id):
+            raise GrantRefused("Somebody else has to grant you a role. For a limited time, request an elevation.")
+        account = await account_rows.find_account(tx, account_id)
+        if account is None or account.kind is not AccountKind.STAFF or account.sealed:
+            raise NotFound
+        if account.state not in (AccountState.ACTIVE, AccountState.PENDING):
+            raise Conflict(f"This account is {account.state.value}.")
+        if not await rows.insert_grant(tx, account_id, role, by.id):
+            raise Conflict("This person has that role already.")
+        await announce(tx)
+        await self._events.record(tx, RoleGranted(role), by=by, on=Object("account", str(account_id)))
+
+    @verb(RoleWithdrawn, permission="roles.withdraw", step_up=True)
+    async def withdraw(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
+        """Takes a role away at once. Raises NotFound, GrantRefused, or Conflict for the last owner."""
+        verify_grantable([role], by)
+        await self.take(tx, account_id, role, "administrator", by=by)
+
+    @verb(RoleWithdrawn, permission=WITHIN)
+    async def take(self, tx: OperatorWriter, account_id: UUID, role: str, reason: str, *, by: Principal) -> None:
+        """The same for an access review, which has its own verb. Raises NotFound, Conflict."""
+        owners = await rows.lock_owners(tx)
+        if role == "owner" and owners == [account_id]:
+            raise Conflict("This is the last owner. Make somebody else an owner first.")
+        if not await rows.delete_grant(tx, account_id, role):
+            raise NotFound
+        await announce(tx)
+        details = msgspec.convert({"role": role, "reason": reason}, RoleWithdrawn)
+        await self._events.record(tx, details, by=by, on=Object("account", str(account_id)))
+
+    async def all(self, tx: OperatorReader, account_id: UUID | None = None) -> list[Grant]:
+        """Every standing role, or one person's."""
+        return await rows.list_grants(tx, account_id)
+
+    @verb(PrivilegesReported, permission="privileges.report")
+    async def report(self, tx: OperatorWriter, *, by: Principal) -> list[Privileges]:
+        """Each staff member's permissions, used and unused in the last 90 days, from the log."""
+        people: dict[UUID, list[Grant]] = {}
+        for grant in await rows.list_grants(tx):
+            people.setdefault(grant.account_id, []).append(grant)
+        seen: dict[str, set[str]] = {}
+        for use in await rows.list_uses(tx, self._clock.now() - timedelta(days=REPORT_DAYS)):
+            seen.setdefault(use.actor_id, set()).add(use.action)
+        await self._events.record(tx, PrivilegesReported(len(people)), by=by)
+        return [self._privileges(grants, seen.get(str(account_id), set())) for account_id, grants in people.items()]
+
+    def _privileges(self, grants: list[Grant], seen: set[str]) -> Privileges:
+        held = {one for one in staff_permissions(grant.role for grant in grants) if one in self._actions}
+        used = {one for one in held if not seen.isdisjoint(self._actions[one])}
+        first = grants[0]
+        return Privileges(
+            first.account_id,
+            first.email,
+            first.name,
+            [grant.role for grant in grants],
+            sorted(used),
+            sorted(held - used),
+        )
+
+
+def verify_grantable(roles: Iterable[str], by: Principal) -> None:
+    """Raises Invalid for what is no standing role, GrantRefused for one with more than `by` holds."""
+    for name in roles:
+        role = STAFF_ROLES.get(name)
+        if role is None or role.elevation_only:
+            known = ", ".join(sorted(one for one, found in STAFF_ROLES.items() if not found.elevation_only))
+            raise Invalid("The role is not valid.", errors=[FieldError("role", f"Choose one of: {known}.")])
+        if not all(by.may(permission) for permission in role.permissions):
+            raise GrantRefused("You cannot grant or take a role that permits more than you may do yourself.")

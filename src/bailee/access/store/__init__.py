@@ -1,0 +1,1 @@
+"""The SQL of access control, one module for each kind of row."""
