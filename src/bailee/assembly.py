@@ -1,7 +1,9 @@
 """The composition root: builds every service from the settings, once a process."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -9,10 +11,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bailee.access import checks as access_checks
-from bailee.access import jobs as access_jobs
-from bailee.access.accounts import Accounts
-from bailee.access.authentication import Authenticator
-from bailee.access.keys import ApiKeys
+from bailee.access import services as access_services
+from bailee.access.breached import BreachedPasswords
+from bailee.access.federation import services as federation_services
+from bailee.access.federation.services import FederationServices
+from bailee.access.gates import Gates
+from bailee.access.jobs import Upkeep
+from bailee.access.passwords import Passwords, words_of
+from bailee.access.provider import services as provider_services
+from bailee.access.provider.services import ProviderServices
+from bailee.access.services import AccessServices
 from bailee.assurance import jobs as assurance_jobs
 from bailee.assurance.checks import bind_checks
 from bailee.assurance.service import Assurance
@@ -20,17 +28,20 @@ from bailee.assurance.toms import load_toms
 from bailee.encryption import checks as encryption_checks
 from bailee.encryption import store as encryption_store
 from bailee.encryption.cache import KeyCache
-from bailee.encryption.envelope import KEY, DataKey
+from bailee.encryption.envelope import KEY, DataKey, Place, seal, unseal
 from bailee.encryption.hashing import PasswordHasher
 from bailee.encryption.roots import open_root
 from bailee.encryption.service import Keyring
 from bailee.encryption.tls import Certificates, ensure_certificates
 from bailee.events import Events
+from bailee.events.verbs import PLACES, find_verbs
 from bailee.foundation.clock import Clock
 from bailee.foundation.cluster import embedded_conninfo
 from bailee.foundation.database import Database, Login
 from bailee.foundation.errors import ConfigurationError, Unavailable
+from bailee.foundation.ids import OPERATOR
 from bailee.foundation.jobs import Jobs
+from bailee.foundation.mail import Mail
 from bailee.foundation.objects import Objects
 from bailee.foundation.settings import EMBEDDED, Settings
 from bailee.infrastructure import checks as infrastructure_checks
@@ -50,6 +61,9 @@ from bailee.tenants import jobs as tenants_jobs
 from bailee.tenants.service import Tenants
 
 _ACCOUNTS_KEY = UUID(int=1)
+_MAIL_KEY = UUID(int=2)
+_SSO_KEY = UUID(int=3)
+_OIDC_KEY = UUID(int=4)
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -67,10 +81,14 @@ class Services(msgspec.Struct, frozen=True):
     events: Events
     keyring: Keyring
     jobs: Jobs
+    mail: Mail
     tenants: Tenants
-    keys: ApiKeys
-    accounts: Accounts
-    authenticator: Authenticator
+    hasher: PasswordHasher
+    passwords: Passwords
+    access: AccessServices
+    provider: ProviderServices
+    federation: FederationServices
+    upkeep: Upkeep
     collections: Collections
     vault: Vault
     files: Files
@@ -108,23 +126,28 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     database = Database(main_login, pool_size=settings.database.pool_size, name="main")
     keyring_database = Database(keyring_login, pool_size=settings.database.pool_size, name="keyring")
     jobs = Jobs(main_login("bailee_operator"))
+    breached = BreachedPasswords(settings.access.breached_file)
     hasher = PasswordHasher()
+    host = urlsplit(settings.base_url).hostname or ""
+    passwords = Passwords(hasher, breached, words_of([host, *settings.access.password_words]))
     for login in (main_login, keyring_login):
         await _verify_reachable(login("bailee_operator"))
     await database.open()
     await keyring_database.open()
     await jobs.open()
     try:
-        services = await _compose(settings, clock, database, keyring_database, jobs, hasher)
+        services = await _compose(settings, clock, database, keyring_database, jobs, hasher, passwords)
         try:
             yield services
         finally:
+            await services.federation.outbound.close()
             await services.keyring.close()
     finally:
         await jobs.close()
         await keyring_database.close()
         await database.close()
         hasher.close()
+        breached.close()
 
 
 async def _verify_reachable(conninfo: str) -> None:
@@ -137,7 +160,13 @@ async def _verify_reachable(conninfo: str) -> None:
 
 
 async def _compose(
-    settings: Settings, clock: Clock, database: Database, keyring_database: Database, jobs: Jobs, hasher: PasswordHasher
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    keyring_database: Database,
+    jobs: Jobs,
+    hasher: PasswordHasher,
+    passwords: Passwords,
 ) -> Services:
     certificates = ensure_certificates(settings, clock)
     objects = Objects(settings.data / "objects")
@@ -151,23 +180,44 @@ async def _compose(
     sequencer = Sequencer(database, objects, signer, clock)
     events = Events(ledger, clock)
     tenants = Tenants(keyring, events, jobs)
-    keys = ApiKeys(events, clock)
+    mail = await _open_mail(settings, database, jobs, keyring)
     accounts_key = DataKey(_ACCOUNTS_KEY, await keyring.instance_secret("accounts", KEY))
-    accounts = Accounts(events, hasher, accounts_key, clock)
+    access = access_services.compose(
+        settings, database, events, mail, hasher, passwords, accounts_key, Gates(), actions_of_permissions(), clock
+    )
+    oidc_key = DataKey(_OIDC_KEY, await keyring.instance_secret("oidc", KEY))
+    provider = provider_services.compose(settings, database, events, mail, access.letters, oidc_key, clock)
+    sso_key = DataKey(_SSO_KEY, await keyring.instance_secret("sso", KEY))
+    federation = federation_services.compose(settings, database, events, mail, access, sso_key, clock)
+    upkeep = Upkeep(
+        database,
+        events,
+        access.accounts,
+        access.elevations,
+        access.reviews,
+        mail,
+        access.letters,
+        settings.access,
+        clock,
+    )
     collections = Collections(events, jobs)
     vault = Vault(keyring, events, clock)
     files = Files(database, keyring, vault, objects, events, jobs, clock, settings.web.max_file_bytes)
     subjects = Subjects(keyring, vault, files, events, jobs, clock)
     probes = Probes(database, tenants, collections, vault, files)
     available: list[object] = [
-        settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, keys, accounts,
+        settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
+        access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
+        access.policies, access.sign_in, access.probe_people, access.factors,
         collections, vault, files, subjects, probes, hasher,
     ]  # fmt: skip
     checks = bind_checks(
-        [access_checks, encryption_checks, stores_checks, monitoring_checks, infrastructure_checks], available
+        [*access_checks.MODULES, encryption_checks, stores_checks, monitoring_checks, infrastructure_checks], available
     )
     assurance = Assurance(database, load_toms(settings.toms), checks, events, clock)
-    access_jobs.register(jobs, database)
+    upkeep.register(jobs)
+    provider.provider_upkeep.register(jobs)
+    federation.federation_upkeep.register(jobs)
     tenants_jobs.register(jobs, database, keyring, events)
     housekeeping = Housekeeping(database, objects, tenants, vault, subjects, events)
     housekeeping.register(jobs)
@@ -175,10 +225,40 @@ async def _compose(
     return Services(
         settings=settings, clock=clock, database=database, keyring_database=keyring_database, objects=objects,
         certificates=certificates, signer=signer, ledger=ledger, sequencer=sequencer, events=events, keyring=keyring,
-        jobs=jobs, tenants=tenants, keys=keys, accounts=accounts,
-        authenticator=Authenticator(database, clock), collections=collections, vault=vault, files=files,
-        subjects=subjects, housekeeping=housekeeping, assurance=assurance,
+        jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
+        provider=provider, federation=federation, upkeep=upkeep,
+        collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
+        assurance=assurance,
     )  # fmt: skip
+
+
+async def _open_mail(settings: Settings, database: Database, jobs: Jobs, keyring: Keyring) -> Mail:
+    """The outbox, whose messages lie sealed under the instance's own key, each bound to its row."""
+    key = DataKey(_MAIL_KEY, await keyring.instance_secret("mail", KEY))
+
+    def place(mail_id: UUID) -> Place:
+        return Place(OPERATOR, "mail", mail_id, 1)
+
+    mail = Mail(
+        settings.mail,
+        database,
+        jobs,
+        seal=lambda mail_id, message: seal(key, message, place(mail_id)),
+        unseal=lambda mail_id, sealed: unseal(key, sealed, place(mail_id)),
+    )
+    mail.register()
+    return mail
+
+
+def actions_of_permissions() -> dict[str, frozenset[str]]:
+    """For each permission the actions that its verb records, from the services themselves."""
+    found: dict[str, frozenset[str]] = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("bailee."):
+            for spec in find_verbs(module):
+                if spec.permission not in PLACES:
+                    found[spec.permission] = found.get(spec.permission, frozenset()) | spec.actions
+    return found
 
 
 async def _origin(settings: Settings, database: Database) -> str:

@@ -25,28 +25,28 @@ class Runs(msgspec.Struct, frozen=True):
 
 
 @get("/", summary="Every measure with its status", operation_id="listMeasures", responses=problems(),
-     **requires("measures:read"))  # fmt: skip
+     **requires("measures.read"))  # fmt: skip
 async def list_measures(database: Database, assurance: Assurance) -> Measures:
     async with database.operator_read() as tx:
         return Measures(assurance.toms.title, await assurance.report(tx))
 
 
 @get("/{measure:str}", summary="One measure", operation_id="getMeasure", responses=problems(),
-     **requires("measures:read"))  # fmt: skip
+     **requires("measures.read"))  # fmt: skip
 async def get_measure(database: Database, assurance: Assurance, measure: str) -> MeasureStatus:
     async with database.operator_read() as tx:
         return await assurance.get(tx, measure)
 
 
 @get("/{measure:str}/history", summary="What a measure's checks found", operation_id="getMeasureHistory",
-     responses=problems(), **requires("measures:check"))  # fmt: skip
+     responses=problems(), **requires("measures.check"))  # fmt: skip
 async def get_history(database: Database, assurance: Assurance, measure: str) -> Runs:
     async with database.operator_read() as tx:
         return Runs(await assurance.history(tx, measure))
 
 
 @post("/{measure:str}/check", summary="Run a measure's checks now", operation_id="checkMeasure",
-      responses=problems(409), status_code=200, **requires("measures:check"))  # fmt: skip
+      responses=problems(409), status_code=200, **requires("measures.check"))  # fmt: skip
 async def check_measure(database: Database, assurance: Assurance, measure: str, principal: Principal) -> MeasureStatus:
     async with database.operator_read() as tx:
         status = await assurance.get(tx, measure)

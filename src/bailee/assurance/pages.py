@@ -13,7 +13,7 @@ from bailee.foundation.pages import Form, page, see
 from bailee.foundation.principal import Principal
 
 
-@get("/toms", **requires("measures:read"))
+@get("/toms", **requires("measures.read"))
 async def list_measures(database: Database, assurance: Assurance, principal: Principal) -> Template:
     async with database.operator_read() as tx:
         report = await assurance.report(tx)
@@ -24,12 +24,12 @@ async def list_measures(database: Database, assurance: Assurance, principal: Pri
     return page("toms_list.html", principal, title=assurance.toms.title, sections=sections, report=report)
 
 
-@get("/toms/{measure:str}", **requires("measures:read"))
+@get("/toms/{measure:str}", **requires("measures.read"))
 async def show_measure(database: Database, assurance: Assurance, measure: str, principal: Principal) -> Template:
     return await _shown(database, assurance, measure, principal)
 
 
-@post("/toms/{measure:str}/check", **requires("measures:check"))
+@post("/toms/{measure:str}/check", **requires("measures.check"))
 async def check_measure(
     database: Database, assurance: Assurance, measure: str, form: Form, principal: Principal
 ) -> Response[Any]:
@@ -50,7 +50,7 @@ async def _shown(
 ) -> Template:
     async with database.operator_read() as tx:
         status = await assurance.get(tx, measure)
-        history = await assurance.history(tx, measure) if principal.may("measures:check") else []
+        history = await assurance.history(tx, measure) if principal.may("measures.check") else []
     about = {check.name: check.description for check in assurance.checks.values()}
     return page("toms_show.html", principal, error=error, measure=status, history=history, about=about)
 

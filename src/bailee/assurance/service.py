@@ -126,7 +126,7 @@ class Assurance:
         async with self._database.operator() as tx:
             return await self.keep(tx, check, finding, by=by)
 
-    @verb(CheckCompleted)
+    @verb(CheckCompleted, permission="measures.check")
     async def keep(self, tx: OperatorWriter, check: Check, finding: Finding, *, by: Principal) -> Result:
         """Makes a finding evidence: the facts in the database, their digest in the ledger."""
         body = canonical({"summary": finding.summary, "facts": msgspec.to_builtins(finding.facts)})

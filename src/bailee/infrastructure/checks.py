@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bailee.access.keys import ApiKeys
-from bailee.access.permissions import TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES
 from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.encryption.service import Keyring
 from bailee.encryption.tls import Certificates, own_endpoint
@@ -57,7 +57,7 @@ async def tenants_are_isolated(
 async def _attack_api(
     settings: Settings, certificates: Certificates, database: Database, keys: ApiKeys, attacker: Probe, victim: Probe
 ) -> tuple[int, list[str]]:
-    permissions = sorted(TENANT_PERMISSIONS)
+    permissions = sorted(SCOPES)
     async with database.tenant(victim.tenant) as tx:
         theirs = await keys.issue(tx, name="probe", permissions=permissions, expires_at=None, by=_PROBER)
     async with database.tenant(attacker.tenant) as tx:

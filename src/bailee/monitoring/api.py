@@ -52,7 +52,7 @@ class Consistency(msgspec.Struct, frozen=True):
 
 
 @get("/events", summary="Events, newest first", operation_id="listEvents", responses=problems(),
-     **requires("events:read"))  # fmt: skip
+     **requires("events.read"))  # fmt: skip
 async def list_events(
     database: Database, events: Events, principal: Principal, limit: Limit = 100, cursor: Cursor = None,
     action: Action = None, tenant: str | None = None,
@@ -66,7 +66,7 @@ async def list_events(
 
 
 @get("/ledger/proof", summary="The proof of one event", operation_id="proveEvent", responses=problems(),
-     **requires("events:read"))  # fmt: skip
+     **requires("events.read"))  # fmt: skip
 async def prove_event(
     database: Database, events: Events, principal: Principal, event: Annotated[str, QueryParameter(name="event")]
 ) -> Evidence:
@@ -78,7 +78,7 @@ async def prove_event(
 
 
 @post("/ledger/bundle", summary="An evidence bundle of up to 1,000 events", operation_id="bundleEvents",
-      status_code=200, responses=problems(), **requires("events:read"))  # fmt: skip
+      status_code=200, responses=problems(), **requires("events.read"))  # fmt: skip
 async def bundle_events(database: Database, events: Events, principal: Principal, body: bytes) -> Evidence:
     # Decoded here: Litestar would take a fault in the field `events` for one of the dependency of that name.
     wanted = decode_json(body, BundleRequest).events

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 
 from bailee.access.keys import ApiKeys
-from bailee.access.permissions import TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES
 from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.assurance.markers import PREFIX, search_files
 from bailee.encryption.tls import Certificates, own_endpoint
@@ -96,7 +96,7 @@ async def no_content_in_logs(
     probe, _ = await probes.plant()
     by = system("probe")
     async with database.tenant(probe.tenant) as tx:
-        key = await keys.issue(tx, name="probe", permissions=sorted(TENANT_PERMISSIONS), expires_at=None, by=by)
+        key = await keys.issue(tx, name="probe", permissions=sorted(SCOPES), expires_at=None, by=by)
     try:
         async with own_endpoint(settings, certificates) as http:
             http.headers["Authorization"] = f"Bearer {key.token}"

@@ -27,7 +27,7 @@ _RECENT = 20
 Text = Annotated[str, Parameter(max_length=100)]
 
 
-@get("/events", **requires("events:read"))
+@get("/events", **requires("events.read"))
 async def list_events(
     database: Database, events: Events, principal: Principal, cursor: Cursor = None, action: Text = "",
     tenant: Text = "",
@@ -48,7 +48,7 @@ async def list_events(
     )
 
 
-@get("/events/{event:str}/proof", **requires("events:read"))
+@get("/events/{event:str}/proof", **requires("events.read"))
 async def download_proof(database: Database, events: Events, event: str, principal: Principal) -> Response[bytes]:
     """The event's evidence bundle, to keep and to verify elsewhere with `bailee verify`."""
     event_id = tenant_id_of(event)
@@ -61,7 +61,7 @@ async def download_proof(database: Database, events: Events, event: str, princip
     )
 
 
-@get("/ledger", **requires("events:read"))
+@get("/ledger", **requires("events.read"))
 async def show_ledger(database: Database, events: Events, ledger: Ledger, principal: Principal) -> Template:
     async with view(database, principal) as tx:
         recent = await events.page(tx, before=None, limit=_RECENT)

@@ -45,7 +45,7 @@ class Collections:
         await self.get(tx, name)
         return await store.list_versions(tx, name, before=before, limit=limit)
 
-    @verb(CollectionDefined)
+    @verb(CollectionDefined, permission="collections.define")
     async def define(self, tx: TenantWriter, name: str, raw: Any, *, by: Principal) -> tuple[Collection, bool]:
         """Makes a collection, or a new version of it; says whether it is new.
 
@@ -67,7 +67,7 @@ class Collections:
         await self._events.record(tx, details, by=by, on=Object("collection", name))
         return collection, created
 
-    @verb(CollectionDeleted)
+    @verb(CollectionDeleted, permission="collections.delete")
     async def delete(self, tx: TenantWriter, name: str, *, by: Principal) -> None:
         """Removes an empty collection. Raises NotFound or Conflict."""
         if await store.hold_collection(tx, name, to_change=True) is None:

@@ -108,7 +108,7 @@ class Files:
                 await self._objects.delete(path)
         return file, created
 
-    @verb(FileRead)
+    @verb(FileRead, permission="files.open")
     async def open(self, tx: TenantWriter, name: str, *, version: int | None, by: Principal) -> OpenFile:
         """A file as it is now, on the record as read. Raises NotFound or VersionMismatch."""
         row, key = await self._find(tx, name)
@@ -157,7 +157,7 @@ class Files:
         row, _ = await self._find(tx, name)
         return row.object_id
 
-    @verb(FileDeleted)
+    @verb(FileDeleted, permission="files.delete")
     async def delete(self, tx: TenantWriter, name: str, *, version: int | None, by: Principal) -> None:
         """Removes a file. Raises NotFound or VersionMismatch."""
         token = await self._token(tx.tenant, name)
@@ -171,7 +171,7 @@ class Files:
 
     # --- inside -----------------------------------------------------------------------------------------
 
-    @verb(FileStored)
+    @verb(FileStored, permission="files.store")
     async def _put_row(
         self, tx: TenantWriter, object_id: UUID, description: _Description, key: DataKey, *,
         holder: bytes | None, size: int, version: int | None, by: Principal,

@@ -13,7 +13,7 @@ from bailee.tenants.api import tenant_id_of
 from bailee.tenants.service import Tenants
 
 
-@get("/tenants/{tenant:str}/collections", **requires("tenants:read"))
+@get("/tenants/{tenant:str}/collections", **requires("tenants.read"))
 async def list_collections(
     database: Database, tenants: Tenants, collections: Collections, tenant: str, principal: Principal,
     cursor: Cursor = None,

@@ -43,7 +43,7 @@ class Subjects:
         self._jobs = jobs
         self._clock = clock
 
-    @verb(SubjectViewed)
+    @verb(SubjectViewed, permission="subjects.view")
     async def view(
         self, tx: TenantWriter, subject: str, *, after: UUID | None, limit: int, by: Principal
     ) -> tuple[list[CollectionRecord], list[StoredFile], UUID | None]:
@@ -67,7 +67,7 @@ class Subjects:
         )
         return records, files, page[-1].record_id if len(rows) > limit else None
 
-    @verb(SubjectErasureBegun)
+    @verb(SubjectErasureBegun, permission="subjects.erase", step_up=True)
     async def begin_erasure(self, tx: TenantWriter, subject: str, *, by: Principal) -> UUID:
         """Step 1. Answers the erasure's id. Raises NotFound when nothing is held on the person."""
         holder = await self._holder(tx, subject)
@@ -84,7 +84,7 @@ class Subjects:
         receipt = await store.find_receipt(tx, erasure_id)
         return None if receipt is None else msgspec.convert(receipt, ErasureReceipt)
 
-    @verb(SubjectErased)
+    @verb(SubjectErased, permission="subjects.erase")
     async def erase(self, tx: TenantWriter, erasure_id: UUID, *, by: Principal) -> ErasureReceipt:
         """Steps 2 and 3. Raises NotFound when it has been completed: there is a receipt then."""
         holder = await store.hold_erasure(tx, erasure_id)

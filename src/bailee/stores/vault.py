@@ -77,7 +77,7 @@ class Vault:
 
     # --- writing ------------------------------------------------------------------------------------
 
-    @verb(RecordCreated)
+    @verb(RecordCreated, permission="records.create")
     async def create(self, tx: TenantWriter, collection: str, new: NewRecord, *, by: Principal) -> Record:
         """Stores one record. Raises NotFound, Invalid, TooLarge or RecordExists."""
         row = await self._hold_collection(tx, collection)
@@ -89,7 +89,7 @@ class Vault:
         await self._events.record(tx, RecordCreated(collection), by=by, on=on)
         return _opened(stored[prepared.record_id], prepared.secrets)
 
-    @verb(RecordsWritten)
+    @verb(RecordsWritten, permission="records.import")
     async def create_many(
         self, tx: TenantWriter, collection: str, records: Sequence[NewRecord | Error], *, by: Principal
     ) -> list[UUID | Error]:
@@ -119,7 +119,7 @@ class Vault:
             one if isinstance(one, Error) else one.record_id if one.record_id in stored else taken for one in prepared
         ]
 
-    @verb(RecordChanged)
+    @verb(RecordChanged, permission="records.replace")
     async def replace(
         self, tx: TenantWriter, collection: str, record_id: UUID, data: dict[str, Any], *,
         version: int | None, by: Principal,
@@ -131,7 +131,7 @@ class Vault:
         """
         return await self._change(tx, collection, record_id, version, by, lambda _: data)
 
-    @verb(RecordChanged)
+    @verb(RecordChanged, permission="records.change")
     async def patch(
         self, tx: TenantWriter, collection: str, record_id: UUID, changes: dict[str, Any], *,
         version: int | None, by: Principal,
@@ -139,7 +139,7 @@ class Vault:
         """Applies a JSON merge patch (RFC 7396) to the data. Errors as for `replace`."""
         return await self._change(tx, collection, record_id, version, by, lambda data: merge_patch(data, changes))
 
-    @verb(RecordDeleted)
+    @verb(RecordDeleted, permission="records.delete")
     async def delete(
         self, tx: TenantWriter, collection: str, record_id: UUID, *, version: int | None, by: Principal
     ) -> None:
@@ -151,7 +151,7 @@ class Vault:
 
     # --- reading: every access to content leaves its event ------------------------------------------
 
-    @verb(RecordRead)
+    @verb(RecordRead, permission="records.read")
     async def read(self, tx: TenantWriter, collection: str, record_id: UUID, *, by: Principal) -> Record:
         """One record, opened. Raises NotFound."""
         row = await store.find_record(tx, collection, record_id)
@@ -163,7 +163,7 @@ class Vault:
         await self._events.record(tx, RecordRead(collection), by=by, on=Object("record", str(record_id)))
         return opened[0]
 
-    @verb(RecordsRead)
+    @verb(RecordsRead, permission="records.fetch")
     async def read_many(
         self, tx: TenantWriter, collection: str, ids: list[UUID], *, by: Principal
     ) -> dict[UUID, Record]:
@@ -174,7 +174,7 @@ class Vault:
         await self._events.record(tx, details, by=by, on=Object("collection", collection))
         return {record.id: record for record in records}
 
-    @verb(RecordsListed)
+    @verb(RecordsListed, permission="records.search")
     async def search(
         self, tx: TenantWriter, collection: str, *, subject: str | None, where: dict[str, str],
         after: UUID | None, limit: int, by: Principal,

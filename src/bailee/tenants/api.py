@@ -61,7 +61,7 @@ def tenant_id_of(text: str) -> UUID:
     return found
 
 
-@get("/", summary="Tenants", operation_id="listTenants", responses=problems(), **requires("tenants:read"))
+@get("/", summary="Tenants", operation_id="listTenants", responses=problems(), **requires("tenants.read"))
 async def list_tenants(
     database: Database, tenants: Tenants, limit: Limit = 100, cursor: Cursor = None,
     search: Annotated[str, QueryParameter(name="search", max_length=200)] = "",
@@ -73,20 +73,20 @@ async def list_tenants(
     return page_of([shown(row) for row in rows], limit, lambda tenant: tenant.id)
 
 
-@post("/", summary="Make a tenant", operation_id="createTenant", responses=problems(), **requires("tenants:write"))
+@post("/", summary="Make a tenant", operation_id="createTenant", responses=problems(), **requires("tenants.create"))
 async def create_tenant(database: Database, tenants: Tenants, data: NewTenant, principal: Principal) -> TenantView:
     async with database.operator() as tx:
         return shown(await tenants.create(tx, name=data.name, plan=data.plan, by=principal))
 
 
-@get("/{tenant:str}", summary="One tenant", operation_id="getTenant", responses=problems(), **requires("tenants:read"))
+@get("/{tenant:str}", summary="One tenant", operation_id="getTenant", responses=problems(), **requires("tenants.read"))
 async def get_tenant(database: Database, tenants: Tenants, tenant: str) -> TenantView:
     async with database.operator_read() as tx:
         return shown(await tenants.get(tx, tenant_id_of(tenant)))
 
 
 @patch("/{tenant:str}", summary="Rename a tenant, or change its plan", operation_id="changeTenant",
-       responses=problems(), **requires("tenants:write"))  # fmt: skip
+       responses=problems(), **requires("tenants.change"))  # fmt: skip
 async def change_tenant(
     database: Database, tenants: Tenants, tenant: str, data: TenantChange, principal: Principal
 ) -> TenantView:
@@ -95,7 +95,7 @@ async def change_tenant(
 
 
 @post("/{tenant:str}/{action:str}", summary="Suspend, resume, terminate or close a tenant", operation_id="moveTenant",
-      responses=problems(409), status_code=200, **requires("tenants:write"))  # fmt: skip
+      responses=problems(409), status_code=200, **requires("tenants.move"))  # fmt: skip
 async def move_tenant(
     database: Database, tenants: Tenants, tenant: str, action: str, principal: Principal
 ) -> TenantView:
@@ -106,14 +106,14 @@ async def move_tenant(
 
 
 @post("/{tenant:str}/rotate-key", summary="Rotate a tenant's encryption key", operation_id="rotateTenantKey",
-      responses=problems(409), status_code=202, **requires("encryption:rotate"))  # fmt: skip
+      responses=problems(409), status_code=202, **requires("tenants.rotate_key", step_up=True))  # fmt: skip
 async def rotate_key(database: Database, tenants: Tenants, tenant: str, principal: Principal) -> KeyVersion:
     async with database.operator() as tx:
         return KeyVersion(await tenants.rotate_key(tx, tenant_id_of(tenant), by=principal))
 
 
 @get("/tenant", summary="The caller's own tenant", operation_id="getOwnTenant", responses=problems(),
-     **requires("collections:read"))  # fmt: skip
+     **requires("tenant.read"))  # fmt: skip
 async def get_own_tenant(database: Database, tenants: Tenants, principal: Principal) -> TenantView:
     async with database.tenant_read(principal.tenant) as tx:
         return shown(await tenants.get(tx, principal.tenant))

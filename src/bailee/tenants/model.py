@@ -35,12 +35,12 @@ class TenantKind(StrEnum):
     PROBE = "probe"
 
 
+_STANDARD = frozenset({"vault", "search", "batch", "files"})
+_BUSINESS = _STANDARD | {"mfa_policy", "password_policy", "session_policy", "ip_allow_list"}
 PLANS: dict[str, frozenset[str]] = {
-    "standard": frozenset({"vault", "search", "batch", "files"}),
-    "business": frozenset({"vault", "search", "batch", "files", "mfa_policy", "ip_allow_list"}),
-    "enterprise": frozenset(
-        {"vault", "search", "batch", "files", "mfa_policy", "ip_allow_list", "sso", "scim", "custom_roles"}
-    ),
+    "standard": _STANDARD,
+    "business": _BUSINESS,
+    "enterprise": _BUSINESS | {"sso", "scim", "custom_roles"},
 }
 """What each plan includes."""
 

@@ -26,7 +26,7 @@ _NOTICES = {
 Search = Annotated[str, QueryParameter(name="search", max_length=200)]
 
 
-@get("/tenants", **requires("tenants:read"))
+@get("/tenants", **requires("tenants.read"))
 async def list_tenants(
     database: Database, tenants: Tenants, principal: Principal, search: Search = "", cursor: Cursor = None
 ) -> Template:
@@ -37,12 +37,12 @@ async def list_tenants(
     return page("tenants_list.html", principal, tenants=found, search=search, later=cursor is not None)
 
 
-@get("/tenants/new", **requires("tenants:write"))
+@get("/tenants/new", **requires("tenants.create"))
 async def new_tenant(principal: Principal) -> Template:
     return page("tenants_new.html", principal, plans=list(PLANS))
 
 
-@post("/tenants/new", **requires("tenants:write"))
+@post("/tenants/new", **requires("tenants.create"))
 async def create_tenant(database: Database, tenants: Tenants, form: Form, principal: Principal) -> Response[Any]:
     try:
         async with database.operator() as tx:
@@ -52,14 +52,14 @@ async def create_tenant(database: Database, tenants: Tenants, form: Form, princi
     return see(f"/tenants/{tenant.id}?done=created")
 
 
-@get("/tenants/{tenant:str}", **requires("tenants:read"))
+@get("/tenants/{tenant:str}", **requires("tenants.read"))
 async def show_tenant(
     database: Database, tenants: Tenants, tenant: str, principal: Principal, done: str = ""
 ) -> Template:
     return _shown(principal, await _get(database, tenants, tenant), notice=_NOTICES.get(done, ""))
 
 
-@post("/tenants/{tenant:str}", **requires("tenants:write"))
+@post("/tenants/{tenant:str}", **requires("tenants.change"))
 async def change_tenant(
     database: Database, tenants: Tenants, tenant: str, form: Form, principal: Principal
 ) -> Response[Any]:
@@ -72,7 +72,7 @@ async def change_tenant(
     return see(f"/tenants/{found.id}?done=changed")
 
 
-@post("/tenants/{tenant:str}/state", **requires("tenants:write"))
+@post("/tenants/{tenant:str}/state", **requires("tenants.move"))
 async def move_tenant(
     database: Database, tenants: Tenants, tenant: str, form: Form, principal: Principal
 ) -> Response[Any]:
@@ -86,7 +86,7 @@ async def move_tenant(
     return see(f"/tenants/{found.id}?done=moved")
 
 
-@post("/tenants/{tenant:str}/rotate-key", **requires("encryption:rotate"))
+@post("/tenants/{tenant:str}/rotate-key", **requires("tenants.rotate_key", step_up=True))
 async def rotate_key(database: Database, tenants: Tenants, tenant: str, principal: Principal) -> Response[Any]:
     found = await _get(database, tenants, tenant)
     try:

@@ -11,12 +11,15 @@ from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.jobs import Jobs
 from bailee.foundation.principal import Principal
+from bailee.foundation.revocation import announce
 from bailee.tenants import store
 from bailee.tenants.model import PLANS, TRANSITIONS, Tenant, TenantKind, TenantState
 
 REWRAP_JOB = "encryption.rewrap"
 DESTROY_JOB = "encryption.destroy_tenant"
 _MAX_NAME = 200
+_ENDS = {TenantState.TERMINATING: "tenants.terminate", TenantState.TERMINATED: "tenants.close"}
+"""Ways that take more than the permission to move a tenant, and a second factor shown a moment ago."""
 
 
 class Tenants:
@@ -27,7 +30,7 @@ class Tenants:
         self._events = events
         self._jobs = jobs
 
-    @verb(TenantCreated)
+    @verb(TenantCreated, permission="tenants.create")
     async def create(
         self, tx: OperatorWriter, *, name: str, plan: str, by: Principal, kind: TenantKind = TenantKind.CUSTOMER
     ) -> Tenant:
@@ -59,7 +62,7 @@ class Tenants:
         """Tenants in the order they were made, those after `after`."""
         return await store.list_tenants(tx, kind=kind, search=search, after=after, limit=limit)
 
-    @verb(TenantChanged)
+    @verb(TenantChanged, permission="tenants.change")
     async def change(
         self, tx: OperatorWriter, tenant_id: UUID, *, name: str | None, plan: str | None, by: Principal
     ) -> Tenant:
@@ -71,18 +74,23 @@ class Tenants:
         await self._events.record(tx, TenantChanged(plan), by=by, on=Object("tenant", str(tenant_id)), tenant=tenant.id)
         return await self.get(tx, tenant_id)
 
-    @verb(TenantStateChanged)
+    @verb(TenantStateChanged, permission="tenants.move")
     async def move(self, tx: OperatorWriter, tenant_id: UUID, *, to: TenantState, by: Principal) -> Tenant:
-        """Takes a tenant to another state. Raises NotFound, or Conflict when there is no way from here to there.
+        """Takes a tenant to another state. Raises NotFound, or Conflict when there is no way from here to there;
+        Forbidden or StepUpRequired for the ways that end it.
 
         TERMINATED lets nobody in from the commit on, and a job that the commit leaves destroys the keys.
         """
+        if to in _ENDS:
+            by.require_step_up()
+            by.require(_ENDS[to])
         tenant = await self.get(tx, tenant_id)
         if to not in TRANSITIONS[tenant.state]:
             ways = ", ".join(sorted(TRANSITIONS[tenant.state])) or "nothing else"
             raise Conflict(f"This tenant is {tenant.state}; from there it can become {ways}.")
         if not await store.update_state(tx, tenant_id, tenant.state, to):
             raise Conflict("Somebody else has just changed this tenant. Look at it again.")
+        await announce(tx)
         if to is TenantState.TERMINATED:
             await self._jobs.enqueue(tx, DESTROY_JOB, lock=f"destroy:{tenant.id}", tenant_id=str(tenant.id))
         await self._events.record(
@@ -91,7 +99,7 @@ class Tenants:
         )  # fmt: skip
         return await self.get(tx, tenant_id)
 
-    @verb(TenantKeyRotated)
+    @verb(TenantKeyRotated, permission="tenants.rotate_key", step_up=True)
     async def rotate_key(self, tx: OperatorWriter, tenant_id: UUID, *, by: Principal) -> int:
         """A new version of the tenant's key; its data keys are rewrapped in the background. Answers the version."""
         tenant = await self.get(tx, tenant_id)

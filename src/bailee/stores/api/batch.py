@@ -41,7 +41,7 @@ class UnsupportedMedia(Error):
 
 
 @post("/batch", summary="Store up to 1,000 records", operation_id="batchWriteRecords", status_code=200,
-      media_type=NDJSON, responses=problems(409, 415), **requires("records:write"))  # fmt: skip
+      media_type=NDJSON, responses=problems(409, 415), **requires("records.import"))  # fmt: skip
 async def batch_write(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, keyring: Keyring, principal: Principal,
     name: str, body: bytes, idempotency_key: IdempotencyKey = None,
@@ -62,7 +62,7 @@ async def batch_write(
 
 
 @post("/read", summary="Read up to 1,000 records", operation_id="batchReadRecords", status_code=200,
-      media_type=NDJSON, responses=problems(415), **requires("records:read"))  # fmt: skip
+      media_type=NDJSON, responses=problems(415), **requires("records.fetch"))  # fmt: skip
 async def batch_read(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, principal: Principal, name: str,
     body: bytes,

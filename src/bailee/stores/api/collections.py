@@ -25,7 +25,7 @@ class CollectionSummary(msgspec.Struct, frozen=True):
 
 
 @get("/collections", summary="The data map", operation_id="listCollections", responses=problems(),
-     **requires("collections:read"))  # fmt: skip
+     **requires("collections.read"))  # fmt: skip
 async def list_collections(
     database: Database, collections: Collections, principal: Principal, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[Collection]:
@@ -35,14 +35,14 @@ async def list_collections(
 
 
 @get("/collections/{name:str}", summary="One collection", operation_id="getCollection", responses=problems(),
-     **requires("collections:read"))  # fmt: skip
+     **requires("collections.read"))  # fmt: skip
 async def get_collection(database: Database, collections: Collections, principal: Principal, name: str) -> Collection:
     async with database.tenant_read(principal.tenant) as tx:
         return await collections.get(tx, name)
 
 
 @get("/collections/{name:str}/versions", summary="The versions of a collection's map", operation_id="listMapVersions",
-     responses=problems(), **requires("collections:read"))  # fmt: skip
+     responses=problems(), **requires("collections.read"))  # fmt: skip
 async def list_versions(
     database: Database, collections: Collections, principal: Principal, name: str, limit: Limit = 100,
     cursor: Cursor = None,
@@ -56,7 +56,7 @@ async def list_versions(
 
 
 @put("/collections/{name:str}", summary="Define or change a collection", operation_id="defineCollection",
-     responses=problems(409), **requires("collections:write"))  # fmt: skip
+     responses=problems(409), **requires("collections.define"))  # fmt: skip
 async def define_collection(
     database: Database, collections: Collections, principal: Principal, name: str, data: Definition
 ) -> Response[Collection]:
@@ -66,14 +66,14 @@ async def define_collection(
 
 
 @delete("/collections/{name:str}", summary="Remove an empty collection", operation_id="deleteCollection",
-        responses=problems(409), **requires("collections:write"))  # fmt: skip
+        responses=problems(409), **requires("collections.delete"))  # fmt: skip
 async def delete_collection(database: Database, collections: Collections, principal: Principal, name: str) -> None:
     async with database.tenant(principal.tenant) as tx:
         await collections.delete(tx, name, by=principal)
 
 
 @get("/tenants/{tenant:str}/collections", summary="A tenant's collections, by name and count",
-     operation_id="listTenantCollections", responses=problems(), **requires("tenants:read"))  # fmt: skip
+     operation_id="listTenantCollections", responses=problems(), **requires("tenants.read"))  # fmt: skip
 async def list_tenant_collections(
     database: Database, tenants: Tenants, collections: Collections, tenant: str, limit: Limit = 100,
     cursor: Cursor = None,

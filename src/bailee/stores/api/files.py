@@ -32,7 +32,7 @@ _PLAIN = "application/octet-stream"
 
 
 @put("/{file:str}", summary="Store a file", operation_id="storeFile", responses=problems(409, 412),
-     request_max_body_size=None, **requires("files:write"))  # fmt: skip
+     request_max_body_size=None, **requires("files.store"))  # fmt: skip
 async def store_file(
     request: Request[Any, Principal, Any], files: Files, settings: Settings, principal: Principal, file: str,
     subject: str | None = None, if_match: IfMatch = None,
@@ -49,7 +49,7 @@ async def store_file(
 
 
 @get("/{file:str}", summary="A file's content", operation_id="getFile", responses=problems(412, 416), media_type=_PLAIN,
-     **requires("files:read"))  # fmt: skip
+     **requires("files.open"))  # fmt: skip
 async def get_file(
     request: Request[Any, Principal, Any], database: Database, files: Files, principal: Principal, file: str,
     if_match: IfMatch = None,
@@ -75,7 +75,7 @@ async def get_file(
 
 
 @head("/{file:str}", summary="A file's size and type", operation_id="headFile", responses=problems(412),
-      media_type=_PLAIN, **requires("files:read"))  # fmt: skip
+      media_type=_PLAIN, **requires("files.open"))  # fmt: skip
 async def head_file(
     database: Database, files: Files, principal: Principal, file: str, if_match: IfMatch = None
 ) -> Response[None]:
@@ -98,7 +98,7 @@ def _headers(file: StoredFile) -> dict[str, str]:
 
 
 @delete("/{file:str}", summary="Delete a file", operation_id="deleteFile", responses=problems(412),
-        **requires("files:write"))  # fmt: skip
+        **requires("files.delete"))  # fmt: skip
 async def delete_file(
     database: Database, files: Files, principal: Principal, file: str, if_match: IfMatch = None
 ) -> None:
@@ -106,7 +106,7 @@ async def delete_file(
         await files.delete(tx, file, version=version_of(if_match), by=principal)
 
 
-@get("/", summary="Files", operation_id="listFiles", responses=problems(), **requires("files:read"))
+@get("/", summary="Files", operation_id="listFiles", responses=problems(), **requires("files.open"))
 async def list_files(
     database: Database, files: Files, principal: Principal, limit: Limit = 100, cursor: Cursor = None,
     subject: str | None = None,

@@ -49,7 +49,7 @@ class DataBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/", summary="Store a record", operation_id="createRecord", responses=problems(409),
-      **requires("records:write"))  # fmt: skip
+      **requires("records.create"))  # fmt: skip
 async def create_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, keyring: Keyring, principal: Principal,
     name: str, data: RecordBody, idempotency_key: IdempotencyKey = None,
@@ -66,7 +66,7 @@ async def create_record(
 
 @get("/", summary="List or search records", operation_id="listRecords", responses=problems(409),
      description="Equality on searchable fields: `where.<field path>=<value>`, repeated for AND.",
-     **requires("records:read"))  # fmt: skip
+     **requires("records.search"))  # fmt: skip
 async def list_records(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, principal: Principal, name: str,
     limit: Limit = 100, cursor: Cursor = None, subject: str | None = None,
@@ -80,7 +80,7 @@ async def list_records(
 
 
 @get("/{record:str}", summary="One record", operation_id="getRecord", responses=problems(),
-     **requires("records:read"))  # fmt: skip
+     **requires("records.read"))  # fmt: skip
 async def get_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, principal: Principal, name: str,
     record: str,
@@ -93,7 +93,7 @@ async def get_record(
 
 
 @put("/{record:str}", summary="Replace a record's data", operation_id="replaceRecord", responses=problems(409, 412),
-     **requires("records:write"))  # fmt: skip
+     **requires("records.replace"))  # fmt: skip
 async def replace_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, keyring: Keyring, principal: Principal,
     name: str, record: str, data: DataBody, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
@@ -110,7 +110,7 @@ async def replace_record(
 
 
 @patch("/{record:str}", summary="Change some of a record's data (RFC 7396)", operation_id="patchRecord",
-       responses=problems(409, 412, 415), **requires("records:write", "records:read"))  # fmt: skip
+       responses=problems(409, 412, 415), **requires("records.change", "records.read"))  # fmt: skip
 async def patch_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, keyring: Keyring, principal: Principal,
     name: str, record: str, body: bytes, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
@@ -128,7 +128,7 @@ async def patch_record(
 
 
 @delete("/{record:str}", summary="Delete a record", operation_id="deleteRecord", responses=problems(412),
-        **requires("records:write"))  # fmt: skip
+        **requires("records.delete"))  # fmt: skip
 async def delete_record(
     request: Request[Any, Principal, Any], database: Database, vault: Vault, keyring: Keyring, principal: Principal,
     name: str, record: str, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None,
@@ -180,7 +180,7 @@ async def _replay(
     """The earlier answer: the record if it is still as it was then and may be read, else made from the request."""
     kept = msgspec.convert(earlier, _Kept)
     record = Record(kept.id, kept.version, subject, data, kept.created_at, kept.updated_at)
-    if principal.may("records:read"):
+    if principal.may("records.read"):
         with contextlib.suppress(NotFound):
             present = await vault.read(tx, name, kept.id, by=principal)
             record = present if present.version == kept.version else record

@@ -37,7 +37,7 @@ class Receipt(ErasureReceipt, frozen=True, kw_only=True):
 
 
 @get("/{subject:path}", summary="Everything held on one person", operation_id="viewSubject", responses=problems(),
-     **requires("subjects:read"))  # fmt: skip
+     **requires("subjects.view"))  # fmt: skip
 async def view_subject(
     request: Request[Any, Principal, Any], database: Database, subjects: Subjects, principal: Principal,
     limit: Limit = 100, cursor: Cursor = None,
@@ -49,7 +49,7 @@ async def view_subject(
 
 
 @delete("/{subject:path}", summary="Erase one person", operation_id="eraseSubject", status_code=200,
-        responses=problems(409), **requires("subjects:erase"))  # fmt: skip
+        responses=problems(409), **requires("subjects.erase", step_up=True))  # fmt: skip
 async def erase_subject(
     request: Request[Any, Principal, Any], database: Database, subjects: Subjects, keyring: Keyring, ledger: Ledger,
     principal: Principal, idempotency_key: IdempotencyKey = None,
