@@ -1,23 +1,14 @@
 """Where the command line connects, and as whom: options of the environment, else the last sign-in."""
 
-import json
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import msgspec
-
+from bailee.cli.confirming import CommandLineClient
+from bailee.cli.logins import find_login
 from bailee.client import Client
 from bailee.foundation.errors import ConfigurationError
 from bailee.foundation.settings import Settings, load_settings
-
-
-class Login(msgspec.Struct, frozen=True):
-    """A kept sign-in."""
-
-    url: str
-    token: str
-    email: str
 
 
 def settings() -> Settings:
@@ -25,46 +16,34 @@ def settings() -> Settings:
     return load_settings(os.environ)
 
 
-def login_file() -> Path:
-    """Where the sign-in is kept, mode 0600."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "bailee" / "login.json"
-
-
-def keep_login(login: Login) -> None:
-    path = login_file()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(msgspec.to_builtins(login), file)
-
-
-def find_login() -> Login | None:
-    try:
-        return msgspec.json.decode(login_file().read_bytes(), type=Login)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def connect(*, anonymous: bool = False) -> Client:
+def connect() -> Client:
     """A client for BAILEE_URL as BAILEE_TOKEN, or as the last sign-in. Raises ConfigurationError for nobody."""
+    token = os.environ.get("BAILEE_TOKEN")
+    if token is not None:
+        url = base_url()
+        return Client(url, token, ca_file=ca_file(url))
     kept = find_login()
-    local = settings()
-    url = os.environ.get("BAILEE_URL") or (kept.url if kept else local.base_url)
-    token = os.environ.get("BAILEE_TOKEN") or (kept.token if kept and kept.url == url else None)
-    if token is None and not anonymous:
+    if kept is None or kept.url != os.environ.get("BAILEE_URL", kept.url):
         raise ConfigurationError("Say who you are: set BAILEE_TOKEN to an API key, or sign in with `bailee login`.")
-    return Client(url, None if anonymous else token, ca_file=_ca_file(url, local))
+    return CommandLineClient(kept, ca_file=ca_file(kept.url))
+
+
+def anonymous(url: str) -> Client:
+    """A client as nobody, to sign in with."""
+    return Client(url, ca_file=ca_file(url))
 
 
 def base_url() -> str:
-    """Where `connect` goes."""
+    """Where commands go: BAILEE_URL, else where the last sign-in was, else this machine's Bailee."""
+    if "BAILEE_URL" in os.environ:
+        return os.environ["BAILEE_URL"]
     kept = find_login()
-    return os.environ.get("BAILEE_URL") or (kept.url if kept else settings().base_url)
+    return kept.url if kept else settings().base_url
 
 
-def _ca_file(url: str, local: Settings) -> Path | None:
+def ca_file(url: str) -> Path | None:
+    """What the server's certificate is verified with, beside the system's authorities."""
     if os.environ.get("BAILEE_CA"):
         return Path(os.environ["BAILEE_CA"])
-    own = local.data / "tls" / "ca.pem"
+    own = settings().data / "tls" / "ca.pem"
     return own if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1") and own.is_file() else None

@@ -24,16 +24,6 @@ type MapFile = Annotated[
 ]
 
 
-def register(app: cyclopts.App) -> None:
-    """Adds these commands."""
-    app.command(map_app)
-    app.command(subject_app)
-    app.command(import_records, name="import")
-    app.command(export_records, name="export")
-    app.command(search)
-    app.command(events)
-
-
 def import_records(collection: str, file: Path, *, map_file: MapFile = None, json: bool = False) -> int:
     """Import NDJSON: one {"subject", "data"} a line. Repeating an import adds nothing twice (for a week).
 

@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pyotp
 from rich.markup import escape
 
-from bailee.access.permissions import TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES
 from bailee.cli.output import out, say
 from bailee.cli.processes import Ready, run_up
-from bailee.client import BaileeError, Client
+from bailee.client import BaileeError, Client, Invitation
+from bailee.foundation.errors import ConfigurationError, Error
 from bailee.foundation.settings import Settings
 
 CREDENTIALS = "demo-credentials.json"
-_EMAIL = "owner@bailee.example"
+_OWNER = "owner@bailee.example"
+_SECURITY = "security@bailee.example"
 _SEED = 20
 _PATIENTS, _SHOPPERS, _VISITS, _ORDERS = 120, 160, 240, 320
 
@@ -69,6 +72,7 @@ _PERSON = {
 _CUSTOMERS: tuple[dict[str, Any], ...] = (
     {
         "name": "Lindenhof Clinic (sample)",
+        "owner": "owner@lindenhof.example",
         "plan": "business",
         "people": _PATIENTS,
         "collections": {
@@ -88,6 +92,7 @@ _CUSTOMERS: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "Kiosk & Co. (sample)",
+        "owner": "owner@kiosk.example",
         "plan": "standard",
         "people": _SHOPPERS,
         "collections": {
@@ -121,7 +126,7 @@ def run_demo(settings: Settings) -> None:
 def _fill_or_stop(settings: Settings, news: Ready) -> None:
     try:
         _fill_and_tell(settings, news)
-    except (BaileeError, OSError) as error:
+    except (BaileeError, Error, OSError) as error:
         say(f"The demo could not be filled: {error}")
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -139,30 +144,60 @@ def _fill_and_tell(settings: Settings, news: Ready) -> None:
 
 
 def _fill(settings: Settings, setup_url: str) -> dict[str, Any]:
-    ca_file = settings.data / "tls" / "ca.pem"
-    trust = None if settings.web.certificate else ca_file
-    password = secrets.token_urlsafe(18)
-    with Client(settings.base_url, ca_file=trust) as client:
-        started = client.setup.start(
-            token=urlsplit(setup_url).fragment, email=_EMAIL, name="Sample Owner", password=password
-        )
-        code = pyotp.TOTP(started.totp_secret).now()
-        session = client.setup.confirm(confirmation=started.confirmation, code=code)
+    place = _Place(settings.base_url, None if settings.web.certificate else settings.data / "tls" / "ca.pem")
+    owner, token = place.set_up(setup_url)
     tenants = []
-    with Client(settings.base_url, session.token, ca_file=trust) as staff:
+    with place.open(token) as staff:
+        invited = staff.staff.invitations.create(_SECURITY, "Sample Security Officer", ["security_officer"])
+        security = place.accept(invited)
         for customer in _CUSTOMERS:
             tenant = staff.tenants.create(customer["name"], plan=customer["plan"])
-            key = staff.tenants.keys.create(tenant.id, "product", sorted(TENANT_PERMISSIONS))
-            with Client(settings.base_url, key.token, ca_file=trust) as product:
+            key = staff.tenants.keys.create(tenant.id, "product", sorted(SCOPES))
+            with place.open(key.token) as product:
                 _store(product, customer)
-            tenants.append({"id": tenant.id, "name": tenant.name, "api_key": key.token})
+            invited = staff.tenants.invite_owner(tenant.id, email=customer["owner"], name="Sample Customer")
+            tenants.append({"id": tenant.id, "name": tenant.name, "api_key": key.token, "owner": place.accept(invited)})
         staff.session.sign_out()
     return {
         "base_url": settings.base_url,
-        "ca_file": str(trust) if trust else None,
+        "ca_file": str(place.ca_file) if place.ca_file else None,
         "tenants": tenants,
-        "staff": {"email": _EMAIL, "password": password, "totp_secret": started.totp_secret},
+        "staff": owner,
+        "staff_security": security,
     }
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """The instance, as the sample people meet it."""
+
+    url: str
+    ca_file: Path | None
+
+    def open(self, token: str | None = None) -> Client:
+        return Client(self.url, token, ca_file=self.ca_file)
+
+    def set_up(self, setup_url: str) -> tuple[dict[str, str], str | None]:
+        """Makes the owner; answers the sign-in data and a session's token."""
+        password = secrets.token_urlsafe(18)
+        with self.open() as client:
+            started = client.setup.start(
+                token=urlsplit(setup_url).fragment, email=_OWNER, name="Sample Owner", password=password
+            )
+            code = pyotp.TOTP(started.totp_secret).now()
+            session = client.setup.confirm(confirmation=started.confirmation, code=code)
+        return {"email": _OWNER, "password": password, "totp_secret": started.totp_secret}, session.token
+
+    def accept(self, invited: Invitation) -> dict[str, str]:
+        """Accepts an invitation and enrols an authenticator app; answers the sign-in data."""
+        if invited.token is None:
+            raise ConfigurationError("The demo makes its people itself: run it without a mail server.")
+        password = secrets.token_urlsafe(18)
+        with self.open() as client:
+            session = client.invitation.accept(invited.token, name=invited.name, password=password)
+        with self.open(session.token) as client:
+            enrolment = client.account.factors.begin_totp()
+            client.account.factors.confirm_totp(pyotp.TOTP(enrolment.secret).now())
+        return {"email": invited.email, "password": password, "totp_secret": enrolment.secret}
 
 
 def _store(product: Client, customer: dict[str, Any]) -> None:

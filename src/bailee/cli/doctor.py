@@ -15,6 +15,7 @@ from bailee.assurance.toms import load_toms
 from bailee.encryption.roots import open_root
 from bailee.events.catalogue import Examined
 from bailee.foundation.errors import Error
+from bailee.foundation.mail import KEEP_DAYS
 from bailee.foundation.migrate import find_migrations
 from bailee.foundation.principal import system
 from bailee.foundation.settings import Settings
@@ -88,7 +89,7 @@ def _certificate(path: Path) -> Finding:
 async def _live(settings: Settings, faults: int) -> list[Finding]:
     async with open_services(settings) as services:
         findings = [await _schema(services, server) for server in ("main", "keyring")]
-        findings += [await _keys(services), await _ledger(services), _clock(services)]
+        findings += [await _keys(services), await _ledger(services), await _mail(services), _clock(services)]
         faults += sum(not finding.ok for finding in findings)
         async with services.database.operator() as tx:
             await services.events.record(tx, Examined("doctor", faults), by=system("cli"))
@@ -123,6 +124,21 @@ async def _ledger(services: Services) -> Finding:
         pending, size = await ledger_store.count_pending(tx), await ledger_store.latest_size(tx)
     detail = f"{size} leaves published, {pending} waiting"
     return Finding("ledger", ok=pending < _MAX_PENDING, detail=detail)
+
+
+async def _mail(services: Services) -> Finding:
+    """Failed mail alone is no fault of the instance: people mistype addresses. It is told all the same."""
+    async with services.database.operator_read() as tx:
+        outbox = await services.mail.outbox(tx)
+    told = f"{outbox.waiting} waiting, {outbox.failed} given up in {KEEP_DAYS} days"
+    told += f" ({', '.join(outbox.reasons)})" if outbox.reasons else ""
+    if not services.mail.configured:
+        return Finding("mail", ok=not outbox.waiting, detail=f"no mail server in the settings, {told}")
+    try:
+        await services.mail.verify_server()
+    except Error as error:
+        return Finding("mail", ok=False, detail=f"{error} {told}")
+    return Finding("mail", ok=True, detail=f"{services.mail.server} lets us in, {told}")
 
 
 def _clock(services: Services) -> Finding:

@@ -8,7 +8,7 @@ import cyclopts
 import msgspec
 
 from bailee.assembly import open_services
-from bailee.cli.context import connect, settings
+from bailee.cli.context import anonymous, base_url, connect, settings
 from bailee.cli.output import out, progress, say, show_json
 from bailee.events.catalogue import Examined
 from bailee.foundation.errors import ConfigurationError
@@ -24,12 +24,6 @@ type Keys = Annotated[
     list[str] | None,
     cyclopts.Parameter(name="--key", help="A verifier key you trust, as text or file; repeat it for both signatures."),
 ]
-
-
-def register(app: cyclopts.App) -> None:
-    """Adds these commands."""
-    app.command(ledger)
-    app.command(verify)
 
 
 @ledger.command
@@ -49,7 +43,7 @@ def fsck(*, json: bool = False) -> int:
 @ledger.command
 def checkpoint(*, json: bool = False) -> None:
     """Print the newest signed checkpoint."""
-    with connect(anonymous=True) as client:
+    with anonymous(base_url()) as client:
         note = client.ledger.checkpoint()
     if json:
         origin, size, root, *_ = note.split("\n")
@@ -61,7 +55,7 @@ def checkpoint(*, json: bool = False) -> None:
 @ledger.command
 def keys(*, json: bool = False) -> None:
     """Print the log's verifier keys. Take them once, from a source you trust."""
-    with connect(anonymous=True) as client:
+    with anonymous(base_url()) as client:
         found = client.ledger.keys()
     if json:
         show_json({"keys": found.split()})

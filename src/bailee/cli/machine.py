@@ -1,18 +1,15 @@
 """Commands that act on this machine. Each leaves an event."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
-import cyclopts
 from rich.markup import escape
 
-from bailee.assembly import Services, open_services
+from bailee.assembly import Services
 from bailee.assurance.service import MeasureStatus
 from bailee.assurance.store import Result
 from bailee.assurance.toms import load_toms
 from bailee.cli import doctor as examination
 from bailee.cli.context import settings
 from bailee.cli.demo import run_demo
+from bailee.cli.local import with_services
 from bailee.cli.output import Marked, out, progress, show_json, show_table, status_text
 from bailee.cli.processes import Ready, run_migrations, run_up, run_worker, running_clusters
 from bailee.events.catalogue import RootKeyRotated
@@ -21,13 +18,6 @@ from bailee.foundation.logs import configure_logs
 from bailee.foundation.principal import system
 from bailee.foundation.settings import EMBEDDED
 from bailee.web.server import serve as run_server
-
-
-def register(app: cyclopts.App) -> None:
-    """Adds these commands."""
-    for command in (up, serve, worker, migrate, demo, toms, check, doctor):
-        app.command(command)
-    app.command(rotate_root, name="rotate-root")
 
 
 def up() -> None:
@@ -81,7 +71,7 @@ def demo() -> None:
 def toms(*, json: bool = False) -> None:
     """Show the TOM document with the status of each measure."""
     here = settings()
-    report = _with_services(_report)
+    report = with_services(_report)
     if json:
         show_json({"measures": report})
         return
@@ -93,7 +83,7 @@ def toms(*, json: bool = False) -> None:
 
 def check(*names: str, json: bool = False) -> int:
     """Run checks now: all, or those named by check or measure. Exit code 1 unless all hold."""
-    results = _with_services(lambda services: _run_checks(services, list(names)))
+    results = with_services(lambda services: _run_checks(services, list(names)))
     if json:
         show_json({"results": results})
     else:
@@ -115,7 +105,7 @@ def doctor(*, json: bool = False) -> int:
 
 def rotate_root() -> None:
     """Make a new root key, and put every tenant's keys under it. Data stays readable throughout."""
-    count = _with_services(_rotate_root)
+    count = with_services(_rotate_root)
     out.print(f"A new root key wraps the keys of {count} tenants. Keep a copy of it away from this machine.")
 
 
@@ -145,14 +135,3 @@ async def _run_checks(services: Services, names: list[str]) -> list[Result]:
             results.append(await services.assurance.run(one, by=system("cli")))
             bar.advance(task)
     return results
-
-
-def _with_services[T](work: Callable[[Services], Awaitable[T]]) -> T:
-    here = settings()
-    configure_logs("cli", here.logs.level, here.data / "logs")
-
-    async def run() -> T:
-        async with open_services(here) as services:
-            return await work(services)
-
-    return asyncio.run(run())

@@ -193,9 +193,9 @@ async def _begin(settings: Settings) -> str | None:
     async with open_services(settings) as services:
         async with services.database.operator() as tx:
             await services.events.record(tx, Started(__version__), by=_OPERATOR)
-            if not await services.accounts.needs_setup(tx):
+            if not await services.access.accounts.needs_setup(tx):
                 return None
-            token = await services.accounts.issue_setup_token(tx, by=_OPERATOR)
+            token = await services.access.accounts.issue_setup_token(tx, by=_OPERATOR)
         return f"{settings.base_url}/setup#{token}"
 
 

@@ -1,52 +1,20 @@
-"""Commands about tenants and keys, and signing in. They go through the API as whoever you are."""
+"""Commands about tenants and keys. They go through the API as whoever you are."""
 
-import getpass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import cyclopts
 
-from bailee.cli.context import Login, base_url, connect, find_login, keep_login, login_file
+from bailee.cli.context import connect
 from bailee.cli.output import out, say, show_json, show_table
+from bailee.cli.people import show_invited
 from bailee.client import ApiKey, Tenant
 
 tenant = cyclopts.App(name="tenant", help="Customers: list, make, change.")
-key = cyclopts.App(name="key", help="API keys: list, issue, revoke.")
+key = cyclopts.App(name="key", help="API keys: list, issue, rotate, revoke.")
 
 type Expiry = Annotated[int | None, cyclopts.Parameter(help="Days until it expires; never without.")]
 type Of = Annotated[str | None, cyclopts.Parameter(help="As staff: whose keys. As a tenant: leave it out.")]
-
-
-def register(app: cyclopts.App) -> None:
-    """Adds these commands."""
-    app.command(tenant)
-    app.command(key)
-    app.command(login)
-    app.command(logout)
-
-
-def login(email: str, *, url: str | None = None) -> None:
-    """Sign in as staff; asks for the password and the code. Kept in a file that only you can read."""
-    target = url or base_url()
-    with connect(anonymous=True) as client:
-        session = client.session.sign_in(
-            email=email, password=getpass.getpass("Password: "), code=input("Code: ").strip()
-        )
-    keep_login(Login(target, session.token or "", email))
-    say(f"Signed in to {target} as {email} until {session.expires_at:%H:%M} UTC.")
-
-
-def logout() -> None:
-    """End the kept sign-in."""
-    if find_login() is None:
-        say("You are not signed in.")
-        return
-    try:
-        with connect() as client:
-            client.session.sign_out()
-    finally:
-        login_file().unlink(missing_ok=True)
-    say("Signed out.")
 
 
 @tenant.command(name="list")
@@ -109,6 +77,13 @@ def close(tenant_id: str, *, yes: bool = False) -> None:
         _show_tenants([client.tenants.close(tenant_id)], json=False)
 
 
+@tenant.command(name="invite-owner")
+def invite_owner(tenant_id: str, email: str, name: str, *, json: bool = False) -> None:
+    """Invite a customer's first person, its owner, who then invites the others."""
+    with connect() as client:
+        show_invited(client.tenants.invite_owner(tenant_id, email=email, name=name), json=json)
+
+
 @tenant.command(name="rotate-key")
 def rotate_key(tenant_id: str) -> None:
     """Make a new version of a tenant's encryption key."""
@@ -141,6 +116,14 @@ def issue(name: str, *permissions: str, tenant: Of = None, days: Expiry = None, 
             issued = client.keys.create(name, permissions, expires_at=expires)
         else:
             issued = client.tenants.keys.create(tenant, name, permissions, expires_at=expires)
+    _show_issued(issued, json=json)
+
+
+@key.command
+def rotate(key_id: str, *, overlap_hours: int = 24, json: bool = False) -> None:
+    """Issue a key in place of another, which goes on for so many hours. The new token is shown this once."""
+    with connect() as client:
+        issued = client.keys.rotate(key_id, overlap_hours=overlap_hours)
     _show_issued(issued, json=json)
 
 

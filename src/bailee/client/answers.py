@@ -31,6 +31,35 @@ def json_answer[T](kind: type[T]) -> Parse[T]:
     return parse
 
 
+def either_answer[T, U](member: str, kind: type[T], other: type[U]) -> Parse[T | U]:
+    """A parser of a JSON object that is a `kind` if it has `member`, else an `other`."""
+    first, second = json_answer(kind), json_answer(other)
+
+    def parse(response: httpx2.Response) -> T | U:
+        try:
+            marked = member in msgspec.json.decode(response.content, type=dict[str, msgspec.Raw])
+        except msgspec.MsgspecError as error:
+            raise unreadable(response, _place(error)) from None
+        return first(response) if marked else second(response)
+
+    return parse
+
+
+def member_answer[T](member: str, kind: type[T]) -> Parse[T]:
+    """A parser of a JSON object of which one member is all that counts."""
+    whole = json_answer(dict[str, msgspec.Raw])
+
+    def parse(response: httpx2.Response) -> T:
+        try:
+            return msgspec.json.decode(whole(response)[member], type=kind)
+        except KeyError:
+            raise unreadable(response, f"it has no `{member}`") from None
+        except msgspec.MsgspecError as error:
+            raise unreadable(response, _place(error)) from None
+
+    return parse
+
+
 def ndjson_answer[T](kind: type[T]) -> Parse[list[T]]:
     """A parser of one JSON value per line."""
     decoder = msgspec.json.Decoder(kind)

@@ -118,6 +118,11 @@ def sent_json[T](method: str, path: str, value: Mapping[str, Any], parse: Parse[
     return Call(method=method, path=path, body=json_body(value), headers=headers, parse=parse)
 
 
+def act[T](path: str, parse: Parse[T]) -> Call[T]:
+    """A POST that says all by its path."""
+    return Call(method="POST", path=path, parse=parse)
+
+
 def idempotency(key: str | None) -> dict[str, str]:
     """The header that makes a mutation safe to repeat, with a fresh key unless one is given.
 

@@ -1,7 +1,24 @@
 """The whole surface of the clients, by name. What each operation does stands where it is built."""
 
 from bailee.client.binding import Batch, Group, Operation, Paged, Streamed
-from bailee.client.calls import batches, collections, events, files, keys, ledger, records, staff, subjects, tenants
+from bailee.client.calls import (
+    account,
+    batches,
+    clients,
+    collections,
+    events,
+    federation,
+    files,
+    keys,
+    ledger,
+    members,
+    privileges,
+    records,
+    sessions,
+    staff,
+    subjects,
+    tenants,
+)
 
 
 class Collections[R](Group[R]):
@@ -66,6 +83,7 @@ class Keys[R](Group[R]):
 
     list = Paged(keys.every)
     create = Operation(keys.create)
+    rotate = Operation(keys.rotate)
     revoke = Operation(keys.revoke)
 
 
@@ -78,7 +96,7 @@ class TenantKeys[R](Group[R]):
 
 
 class Tenants[R](Group[R]):
-    """`client.tenants`: all tenants, for staff; `own` is for a tenant's API key."""
+    """`client.tenants`: all tenants, for staff; `own` is for a tenant's keys and members."""
 
     own = Operation(tenants.own)
     list = Paged(tenants.every)
@@ -91,25 +109,209 @@ class Tenants[R](Group[R]):
     close = Operation(tenants.close)
     rotate_key = Operation(tenants.rotate_key)
     collections = Paged(tenants.collections)
+    invite_owner = Operation(members.invite_owner)
 
     def __init__(self, runner: R) -> None:
         super().__init__(runner)
         self.keys = TenantKeys(runner)
 
 
-class Sessions[R](Group[R]):
-    """`client.session`: staff sign-in."""
+class Session[R](Group[R]):
+    """`client.session`: signing in, and the session of the client's token."""
 
-    sign_in = Operation(staff.sign_in)
-    get = Operation(staff.session)
-    sign_out = Operation(staff.sign_out)
+    sign_in = Operation(sessions.sign_in)
+    finish = Operation(sessions.finish)
+    get = Operation(sessions.get)
+    sign_out = Operation(sessions.sign_out)
+    step_up = Operation(sessions.step_up)
+    switch_tenant = Operation(sessions.switch_tenant)
+
+
+class Sessions[R](Group[R]):
+    """`client.sessions`: all of the caller's sessions."""
+
+    list = Operation(sessions.every)
+    end = Operation(sessions.end)
+    end_others = Operation(sessions.end_others)
+
+
+class Device[R](Group[R]):
+    """`client.device`: sign-in of a program, approved in a browser."""
+
+    start = Operation(sessions.start_device)
+    poll = Operation(sessions.poll_device)
 
 
 class Setup[R](Group[R]):
     """`client.setup`: the first account of a new installation."""
 
-    start = Operation(staff.start_setup)
-    confirm = Operation(staff.confirm_setup)
+    start = Operation(sessions.start_setup)
+    confirm = Operation(sessions.confirm_setup)
+
+
+class Factors[R](Group[R]):
+    """`client.account.factors`: the caller's second factors. Passkeys are registered in a browser."""
+
+    get = Operation(account.factors)
+    begin_totp = Operation(account.begin_totp)
+    confirm_totp = Operation(account.confirm_totp)
+    remove_totp = Operation(account.remove_totp)
+    rename_passkey = Operation(account.rename_passkey)
+    remove_passkey = Operation(account.remove_passkey)
+    new_recovery_codes = Operation(account.new_recovery_codes)
+
+
+class Account[R](Group[R]):
+    """`client.account`: the caller's own account."""
+
+    get = Operation(account.get)
+    rename = Operation(account.rename)
+    tenants = Operation(account.tenants)
+    change_password = Operation(account.change_password)
+
+    def __init__(self, runner: R) -> None:
+        super().__init__(runner)
+        self.factors = Factors(runner)
+
+
+class Password[R](Group[R]):
+    """`client.password`: what somebody does who cannot sign in, with a mailed link."""
+
+    ask_link = Operation(account.ask_password_link)
+    reset = Operation(account.reset_password)
+    begin_enrolment = Operation(account.begin_enrolment)
+
+
+class Invitation[R](Group[R]):
+    """`client.invitation`: what somebody does who was invited, with the link's token."""
+
+    view = Operation(account.view_invitation)
+    accept = Operation(account.accept_invitation)
+    join = Operation(account.join)
+
+
+class StaffInvitations[R](Group[R]):
+    """`client.staff.invitations`: who is asked to join the staff."""
+
+    list = Paged(staff.invitations)
+    create = Operation(staff.invite)
+    withdraw = Operation(staff.withdraw_invitation)
+
+
+class Staff[R](Group[R]):
+    """`client.staff`: the operator's people and their roles."""
+
+    list = Paged(staff.every)
+    get = Operation(staff.get)
+    disable = Operation(staff.disable)
+    enable = Operation(staff.enable)
+    off_board = Operation(staff.off_board)
+    reset_factors = Operation(staff.reset_factors)
+    end_sessions = Operation(staff.end_sessions)
+    roles = Operation(staff.roles)
+    grant = Operation(staff.grant)
+    withdraw = Operation(staff.withdraw)
+    privileges = Operation(staff.privileges)
+
+    def __init__(self, runner: R) -> None:
+        super().__init__(runner)
+        self.invitations = StaffInvitations(runner)
+
+
+class Elevations[R](Group[R]):
+    """`client.elevations`: roles held for a time, with a second person's approval."""
+
+    list = Paged(privileges.elevations)
+    request = Operation(privileges.request)
+    approve = Operation(privileges.approve)
+    refuse = Operation(privileges.refuse)
+    end = Operation(privileges.end)
+
+
+class Reviews[R](Group[R]):
+    """`client.reviews`: access reviews."""
+
+    list = Paged(privileges.reviews)
+    open = Operation(privileges.open_review)
+    items = Operation(privileges.items)
+    confirm = Operation(privileges.confirm)
+    revoke = Operation(privileges.revoke)
+    close = Operation(privileges.close)
+
+
+class BreakGlass[R](Group[R]):
+    """`client.break_glass`: the sealed account for emergencies."""
+
+    state = Operation(staff.break_glass)
+    seal = Operation(staff.seal)
+
+
+class MemberInvitations[R](Group[R]):
+    """`client.members.invitations`: who is asked to join the tenant."""
+
+    list = Paged(members.invitations)
+    create = Operation(members.invite)
+    withdraw = Operation(members.withdraw_invitation)
+
+
+class Members[R](Group[R]):
+    """`client.members`: the people of the caller's tenant."""
+
+    list = Paged(members.every)
+    get = Operation(members.get)
+    change_role = Operation(members.change_role)
+    disable = Operation(members.disable)
+    enable = Operation(members.enable)
+    remove = Operation(members.remove)
+    reset_factors = Operation(members.reset_factors)
+
+    def __init__(self, runner: R) -> None:
+        super().__init__(runner)
+        self.invitations = MemberInvitations(runner)
+
+
+class Roles[R](Group[R]):
+    """`client.roles`: the roles that members of the caller's tenant can have."""
+
+    list = Operation(members.roles)
+    define = Operation(members.define_role)
+    delete = Operation(members.delete_role)
+
+
+class Policy[R](Group[R]):
+    """`client.policy`: what the caller's tenant demands of its members."""
+
+    get = Operation(members.policy)
+    put = Operation(members.put_policy)
+
+
+class Clients[R](Group[R]):
+    """`client.clients`: the OAuth clients of the caller's tenant; for staff, of the operator's own product."""
+
+    list = Paged(clients.every)
+    get = Operation(clients.get)
+    register = Operation(clients.register)
+    change = Operation(clients.change)
+    rotate_secret = Operation(clients.rotate_secret)
+    revoke = Operation(clients.revoke)
+
+
+class Domains[R](Group[R]):
+    """`client.domains`: the domains that the caller's tenant has proven, or is about to."""
+
+    list = Operation(federation.domains)
+    add = Operation(federation.add_domain)
+    verify = Operation(federation.verify_domain)
+    remove = Operation(federation.remove_domain)
+
+
+class Sso[R](Group[R]):
+    """`client.sso`: the identity provider of the caller's tenant."""
+
+    get = Operation(federation.connection)
+    configure = Operation(federation.configure)
+    test = Operation(federation.try_out)
+    remove = Operation(federation.remove)
 
 
 class Ledger[R](Group[R]):
@@ -136,6 +338,21 @@ class Surface[R](Group[R]):
         self.measures = Measures(runner)
         self.keys = Keys(runner)
         self.tenants = Tenants(runner)
-        self.session = Sessions(runner)
+        self.session = Session(runner)
+        self.sessions = Sessions(runner)
+        self.device = Device(runner)
         self.setup = Setup(runner)
+        self.account = Account(runner)
+        self.password = Password(runner)
+        self.invitation = Invitation(runner)
+        self.staff = Staff(runner)
+        self.elevations = Elevations(runner)
+        self.reviews = Reviews(runner)
+        self.break_glass = BreakGlass(runner)
+        self.members = Members(runner)
+        self.roles = Roles(runner)
+        self.policy = Policy(runner)
+        self.clients = Clients(runner)
+        self.domains = Domains(runner)
+        self.sso = Sso(runner)
         self.ledger = Ledger(runner)

@@ -17,6 +17,10 @@ from litestar.template import TemplateConfig
 
 from bailee import __version__
 from bailee.access import api as access_api
+from bailee.access.federation import api as federation_api
+from bailee.access.federation.scim import api as scim_api
+from bailee.access.provider import api as provider_api
+from bailee.access.provider import endpoints as provider_endpoints
 from bailee.assembly import Services
 from bailee.assurance import api as assurance_api
 from bailee.foundation.database import Database
@@ -53,20 +57,23 @@ async def health(database: Database) -> Health:
 def create_app(services: Services) -> Litestar:
     """The ASGI app. The services are open while it runs, and are closed by whoever opened them."""
     provided = {name: _provide(getattr(services, name)) for name in _PROVIDED}
+    provided |= {name: _provide(getattr(services.access, name)) for name in _ACCESS}
+    provided |= {name: _provide(getattr(services.provider, name)) for name in _PROVIDER}
+    provided |= {name: _provide(getattr(services.federation, name)) for name in _FEDERATION}
     api = Router(
         "/api/v1",
         route_handlers=[
-            access_api.router, tenants_api.router, tenants_api.get_own_tenant, *stores_api.routers,
-            monitoring_api.router, assurance_api.router,
+            *access_api.routers, provider_api.router, federation_api.router, tenants_api.router,
+            tenants_api.get_own_tenant, *stores_api.routers, monitoring_api.router, assurance_api.router,
         ],
     )  # fmt: skip
     return Litestar(
         route_handlers=[
-            api, ledger_api.router, health, *pages(services.settings),
+            api, ledger_api.router, provider_endpoints.router, scim_api.router, health, *pages(services.settings),
             create_static_files_router("/static", directories=[STATIC], include_in_schema=False, cache_control=_KEPT),
         ],
         dependencies={**provided, "principal": Provide(_principal, sync_to_thread=False)},
-        middleware=[identify(services.authenticator)],
+        middleware=[identify(services.access.authenticator, services.settings.access.trusted_proxies)],
         before_send=[finish],
         exception_handlers=Problems(services.database, services.events).handlers(),
         request_max_body_size=services.settings.web.max_body_bytes,
@@ -90,8 +97,14 @@ def create_app(services: Services) -> Litestar:
 
 _TAGS = ("Records", "Collections", "Subjects", "Files", "Events", "Measures", "Ledger")
 _PROVIDED = (
-    "settings", "database", "events", "ledger", "keyring", "tenants", "keys", "accounts", "collections", "vault",
-    "files", "subjects", "assurance",
+    "settings", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files", "subjects",
+    "assurance",
+)  # fmt: skip
+_FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
+_PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")
+_ACCESS = (
+    "keys", "sessions", "factors", "sign_in", "accounts", "password_change", "members", "invitations", "policies",
+    "grants", "elevations", "reviews", "break_glass", "device_sign_in",
 )  # fmt: skip
 
 
@@ -106,11 +119,14 @@ def _principal(request: Request[Any, Principal, Any]) -> Principal:
 def _background(services: Services) -> Any:
     @asynccontextmanager
     async def run(_app: Litestar) -> AsyncIterator[None]:
-        """Listens for destroyed keys while the app serves."""
-        listener = asyncio.create_task(services.keyring.listen())
+        """Listens, while the app serves, for keys that were destroyed and for people whose rights changed."""
+        listeners = [
+            asyncio.create_task(work) for work in (services.keyring.listen(), services.access.authenticator.listen())
+        ]
         try:
             yield
         finally:
-            listener.cancel()
+            for listener in listeners:
+                listener.cancel()
 
     return run

@@ -9,25 +9,33 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from bailee.access.authentication import Authenticator
+from bailee.access.authentication import Authenticator, Caller
+from bailee.access.devices import label_of
+from bailee.access.networks import Network, address_of, network_of
+from bailee.access.provider.endpoints import PROGRAM_PATHS
 from bailee.foundation.errors import Error
 from bailee.foundation.ids import new_id
 from bailee.foundation.pages import COOKIE
-from bailee.foundation.principal import ActorKind, Unauthenticated, anonymous
+from bailee.foundation.principal import Unauthenticated, anonymous
 
-_API = ("/api/", "/ledger/", "/health")
+_API = ("/api/", "/scim/", "/ledger/", "/health")
 _BODY_SECONDS = 30.0
 _CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "form-action 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
+_API_CSP = "default-src 'none'; form-action 'none'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox"
+"""For what programs read: a browser that is led there, to a stored file for instance, shows what can do nothing."""
 SECURITY_HEADERS = {
     "Content-Security-Policy": _CSP,
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",  # with no-referrer browsers would send our forms with `Origin: null`
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Permissions-Policy": (
+        "camera=(), geolocation=(), microphone=(), payment=(), publickey-credentials-create=(self), "
+        "publickey-credentials-get=(self)"
+    ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "bailee",
@@ -36,7 +44,7 @@ SECURITY_HEADERS = {
 
 def is_api(path: str) -> bool:
     """Whether a path speaks to programs: problems instead of pages, bearer tokens instead of cookies."""
-    return path.startswith(_API)
+    return path.startswith((*_API, *PROGRAM_PATHS))
 
 
 class RequestTimedOut(Error):
@@ -66,12 +74,13 @@ def patient(receive: Receive, seconds: float) -> Receive:
     return run
 
 
-def identify(authenticator: Authenticator) -> "Any":
+def identify(authenticator: Authenticator, trusted_proxies: list[str]) -> "Any":
     """Middleware that puts the request's id and its principal into the scope.
 
     Programs send a bearer token, browsers a cookie, and neither way is open to the other: a cookie is worth
     nothing to the API, so no foreign page can make a browser use it.
     """
+    proxies = [network_of(network) for network in trusted_proxies]
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def run(scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,19 +88,23 @@ def identify(authenticator: Authenticator) -> "Any":
                 await app(scope, receive, send)
                 return
             request_id = new_id()
-            address = scope["client"][0] if scope.get("client") else None  # type: ignore[index]
             headers = dict(scope["headers"])
+            address = client_address(scope, proxies)
+            caller = Caller(address, request_id, label_of(headers.get(b"user-agent", b"").decode("latin-1")))
             scope["state"]["request_id"] = request_id
-            scope["user"] = scope["auth"] = anonymous(address, request_id)
+            scope["user"] = scope["auth"] = anonymous(address, request_id, caller.device)
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(request_id=str(request_id))
-            if is_api(scope["path"]):
+            if scope["path"].startswith(PROGRAM_PATHS):
+                token = None  # clients show their credentials to the endpoint itself
+            elif is_api(scope["path"]):
                 token = bearer_token(headers.get(b"authorization"))
             else:
-                token = cookie_token(headers.get(b"cookie"))
+                # A browser may send its cookies in several fields over HTTP/2 (RFC 9113 §8.2.3).
+                token = cookie_token(b"; ".join(value for name, value in scope["headers"] if name == b"cookie"))
             try:
-                principal = await authenticator.authenticate(token, address, request_id)
-                if is_api(scope["path"]) or principal.kind is not ActorKind.KEY:  # an API key in a cookie is nobody
+                principal = await authenticator.authenticate(token, caller)
+                if is_api(scope["path"]) or principal.session_id is not None:  # an API key in a cookie is nobody
                     scope["auth"] = scope["user"] = principal
             except Unauthenticated:
                 if is_api(scope["path"]):
@@ -101,6 +114,27 @@ def identify(authenticator: Authenticator) -> "Any":
         return run
 
     return wrap
+
+
+def client_address(scope: Scope, proxies: list[Network]) -> str | None:
+    """Where a request comes from: the peer, or what trusted proxies say about it.
+
+    X-Forwarded-For is read from its end, as long as the one who wrote an entry is trusted: what stands before was
+    written by somebody who is not. A proxy may add a line of its own instead of an entry; the lines count in order.
+    """
+    client = scope.get("client")
+    peer = address_of(client[0]) if client else None
+    if peer is None:
+        return client[0] if client else None
+    lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    for entry in reversed(",".join(lines).split(",")):
+        if not any(peer in network for network in proxies):
+            break
+        written = address_of(entry.strip())
+        if written is None:
+            break
+        peer = written
+    return str(peer)
 
 
 def bearer_token(header: bytes | None) -> str | None:
@@ -113,10 +147,10 @@ def bearer_token(header: bytes | None) -> str | None:
     return token.strip()
 
 
-def cookie_token(header: bytes | None) -> str | None:
+def cookie_token(header: bytes) -> str | None:
     """The session token in a Cookie header."""
     try:
-        morsel = SimpleCookie((header or b"").decode("latin-1")).get(COOKIE)
+        morsel = SimpleCookie(header.decode("latin-1")).get(COOKIE)
     except CookieError:
         return None
     return morsel.value if morsel else None
@@ -129,6 +163,8 @@ async def finish(message: Message, scope: Scope) -> None:
     headers = MutableScopeHeaders.from_message(message)
     for name, value in SECURITY_HEADERS.items():
         headers[name] = value
+    if is_api(scope["path"]):
+        headers["Content-Security-Policy"] = _API_CSP
     if "cache-control" not in headers:
         headers["Cache-Control"] = "no-store"
     request_id = scope.get("state", {}).get("request_id")

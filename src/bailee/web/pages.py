@@ -5,6 +5,8 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from bailee.access import pages as access_pages
+from bailee.access.federation import pages as federation_pages
+from bailee.access.provider import pages as provider_pages
 from bailee.assurance import pages as assurance_pages
 from bailee.foundation.pages import read_form, same_origin
 from bailee.foundation.settings import Settings
@@ -14,9 +16,11 @@ from bailee.tenants import pages as tenants_pages
 
 
 def pages(settings: Settings) -> list[ControllerRouterHandler]:
-    """Every page's route, behind the guard against foreign sites."""
+    """Every page's route, behind the guard against foreign sites; and those that products send people to."""
     handlers: list[ControllerRouterHandler] = [
         *access_pages.routes,
+        *provider_pages.routes,
+        *federation_pages.routes,
         *assurance_pages.routes,
         *tenants_pages.routes,
         *stores_pages.routes,
@@ -29,5 +33,11 @@ def pages(settings: Settings) -> list[ControllerRouterHandler]:
             guards=[same_origin(settings.base_url)],
             dependencies={"form": Provide(read_form)},
             include_in_schema=False,
-        )
+        ),
+        Router(
+            "/",
+            route_handlers=[*provider_pages.from_anywhere],
+            dependencies={"form": Provide(read_form)},
+            include_in_schema=False,
+        ),
     ]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,8 @@ from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response import Redirect, Template
 
+from bailee.access.federation.scim.api import PREFIX as SCIM_PREFIX
+from bailee.access.federation.scim.errors import SCIM, scim_error
 from bailee.events import Events, Object
 from bailee.events.catalogue import AuthorisationFailed, SystemFailed
 from bailee.events.model import Outcome
@@ -30,7 +32,7 @@ from bailee.foundation.errors import (
 from bailee.foundation.http import PROBLEM, problem_of
 from bailee.foundation.ids import new_id
 from bailee.foundation.pages import HOME, local_path
-from bailee.foundation.principal import ActorKind, Principal, Unauthenticated
+from bailee.foundation.principal import ActorKind, Principal, StepUpRequired, Unauthenticated
 from bailee.web.middleware import is_api
 
 log = structlog.get_logger()
@@ -135,19 +137,41 @@ def render(request: Request[Any, Any, Any], error: Error, background: Background
     if is_api(request.scope["path"]):
         if error.status == 401:  # noqa: PLR2004  RFC 9110 wants the challenge
             headers["WWW-Authenticate"] = "Bearer"
+        if request.scope["path"].startswith(f"{SCIM_PREFIX}/"):
+            status, body = scim_error(error)
+            return Response(body, status_code=status, media_type=SCIM, headers=headers, background=background)
         return Response(
             msgspec.json.encode(problem_of(error, request_id)), status_code=error.status, media_type=PROBLEM,
             headers=headers, background=background,
         )  # fmt: skip
     if isinstance(error, Unauthenticated):
         # A form that was sent without a session is lost; a page is come back to.
-        url = request.url
-        onward = local_path(f"{url.path}?{url.query}" if url.query else url.path) if request.method == "GET" else HOME
+        onward = _asked_for(request) if request.method == "GET" else HOME
         return Redirect(f"/sign-in?{urlencode({'next': onward})}", status_code=303, background=background)
+    if isinstance(error, StepUpRequired):
+        onward = _asked_for(request) if request.method == "GET" else _came_from(request)
+        return Redirect(f"/step-up?{urlencode({'next': onward})}", status_code=303, background=background)
     return Template(
         "error.html", context={"error": error, "request_id": request_id, "principal": request.scope.get("auth")},
         status_code=error.status, headers=headers, background=background,
     )  # fmt: skip
+
+
+def _asked_for(request: Request[Any, Any, Any]) -> str:
+    """The page's own address, to come back to."""
+    url = request.url
+    return local_path(f"{url.path}?{url.query}" if url.query else url.path)
+
+
+def _came_from(request: Request[Any, Any, Any]) -> str:
+    """The page of ours that a form was sent from."""
+    try:
+        parts = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return HOME
+    if not parts.netloc or parts.netloc != request.headers.get("host"):
+        return HOME
+    return local_path(f"{parts.path}?{parts.query}" if parts.query else parts.path)
 
 
 def _translate(error: HTTPException) -> Error:

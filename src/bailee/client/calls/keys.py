@@ -28,6 +28,15 @@ def revoke(key_id: str) -> Call[None]:
     return Call(method="DELETE", path=api("keys", key_id), parse=no_answer)
 
 
+def rotate(key_id: str, *, overlap_hours: int = 24) -> Call[ApiKey]:
+    """A new key in place of this one, which goes on for `overlap_hours`. The new `token` is shown this once.
+
+    Raises NotFound, Invalid, Conflict.
+    """
+    path = api("keys", key_id, "rotate")
+    return sent_json("POST", path, {"overlap_hours": overlap_hours}, json_answer(ApiKey))
+
+
 def every_of(tenant_id: str, *, page_size: int | None = None) -> Call[Page[ApiKey]]:
     """All keys of the tenant, without their tokens."""
     return with_followers(paged(Page[ApiKey], api("tenants", tenant_id, "keys"), limit=page_size))

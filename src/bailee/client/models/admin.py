@@ -1,4 +1,4 @@
-"""Events, measures, keys, tenants and staff sessions."""
+"""Events, measures, keys and tenants."""
 
 from datetime import datetime
 from typing import Any
@@ -57,7 +57,7 @@ class Report(Model, frozen=True, kw_only=True):
 
 
 class ApiKey(Model, frozen=True, kw_only=True):
-    """An API key; `token` is there only in the answer to its creation."""
+    """An API key; `token` is there only in the answer that issues it. It may take over from another, `replaces`."""
 
     hidden = frozenset({"token"})
 
@@ -68,6 +68,7 @@ class ApiKey(Model, frozen=True, kw_only=True):
     created_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    replaces: str | None = None
     token: str | None = None
 
 
@@ -86,33 +87,3 @@ class CollectionSummary(Model, frozen=True, kw_only=True):
 
     name: str
     records: int = 0
-
-
-class Account(Model, frozen=True, kw_only=True):
-    """A staff account."""
-
-    id: str
-    email: str
-    name: str
-    role: str
-
-
-class Session(Model, frozen=True, kw_only=True):
-    """A staff session; `token` is there only in the answer to the sign-in."""
-
-    hidden = frozenset({"token"})
-
-    expires_at: datetime
-    account: Account
-    token: str | None = None
-
-
-class SetupStarted(Model, frozen=True, kw_only=True):
-    """The first account, to be confirmed with a code from the second factor set up by `totp_uri`."""
-
-    hidden = frozenset({"totp_secret", "totp_uri", "confirmation"})
-
-    account: Account | str
-    totp_secret: str
-    totp_uri: str
-    confirmation: str

@@ -1,12 +1,49 @@
 "use strict";
-// The setup link carries its token behind the #, which browsers do not send. Move it into the form, and out of sight.
+// Mailed links carry their token behind the #, which browsers do not send. Move it into the form, and out of sight.
 function takeToken() {
   const field = document.querySelector("[data-from-fragment]");
   const token = window.location.hash.slice(1);
   if (!field || !/^[A-Za-z0-9_-]{20,}$/.test(token)) return;
   field.value = token;
   field.closest(".field").hidden = true;
+  for (const part of document.querySelectorAll("[data-without-token]")) part.hidden = true;
+  for (const part of document.querySelectorAll("details[data-with-token]")) part.open = true;
   window.history.replaceState(null, "", window.location.pathname);
+  if (field.form.hasAttribute("data-send-at-once")) field.form.submit();
 }
 takeToken();
 window.addEventListener("hashchange", takeToken);
+
+// Passkeys: the browser answers a challenge, and an ordinary form carries the answer.
+const keys = window.PublicKeyCredential;
+async function askPasskey(form) {
+  const answer = await fetch(form.dataset.options, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  if (answer.redirected) {
+    window.location.assign(answer.url);
+    return;
+  }
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  const { challenge_id, options } = await answer.json();
+  const credential = form.dataset.passkey === "create"
+    ? await navigator.credentials.create({ publicKey: keys.parseCreationOptionsFromJSON(options) })
+    : await navigator.credentials.get({ publicKey: keys.parseRequestOptionsFromJSON(options) });
+  form.elements.challenge_id.value = challenge_id;
+  form.elements.answer.value = JSON.stringify(credential.toJSON());
+  form.submit();
+}
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  form.hidden = !(keys && keys.parseCreationOptionsFromJSON && keys.parseRequestOptionsFromJSON);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const fault = form.querySelector("[data-fault]");
+    const button = form.querySelector("button");
+    fault.hidden = true;
+    button.disabled = true;
+    askPasskey(form).catch(() => {
+      fault.textContent = form.dataset.passkey === "create"
+        ? "No passkey was made. Try again, or use another device."
+        : "No passkey answered. Try again, or use another way.";
+      fault.hidden = false;
+    }).finally(() => { button.disabled = false; });
+  });
+}
