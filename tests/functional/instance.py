@@ -20,11 +20,14 @@ import httpx2
 import psycopg
 import pyotp
 
-from bailee.client import Client
+from bailee.client import Client, PendingSignIn
 
 _STOP_SECONDS = 20
 _READY_SECONDS = 45
 _STEP = 30
+_FRESH_SECONDS = 240
+"""A second factor counts for five minutes: one that is older than this is shown again before it runs out in a test."""
+PASSWORD = "seventeen quiet herons at dawn"
 _SETUP = re.compile(r"https://\S+/setup#\S+")
 CLIENT_VARIABLES = ("BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG")
 
@@ -55,6 +58,88 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
+class Authenticator:
+    """An authenticator app: codes that were not used yet."""
+
+    def __init__(self, secret: str, last_step: int = 0) -> None:
+        self.secret = secret
+        self._last = last_step
+
+    def next_code(self) -> str:
+        """Each works once, so this may have to wait for the next: three at once, then one in half a minute."""
+        now = time.time()
+        earliest = int(now) // _STEP - (now % _STEP < _STEP - 5)  # the one before is good, unless its time is nearly up
+        step = max(self._last + 1, earliest)
+        while step > int(time.time()) // _STEP + 1:
+            time.sleep(0.2)
+        self._last = step
+        return pyotp.TOTP(self.secret).at(step * _STEP)
+
+
+class Person:
+    """Somebody who can sign in to an instance, with what they know and have."""
+
+    def __init__(
+        self, instance: "Instance", email: str, password: str = PASSWORD, totp_secret: str = "", last_step: int = 0
+    ) -> None:
+        self.instance = instance
+        self.email = email
+        self.password = password
+        self.app = Authenticator(totp_secret, last_step) if totp_secret else None
+        self.recovery_codes: list[str] = []
+        self._token = ""
+        self._shown = 0.0
+
+    @property
+    def token(self) -> str:
+        """The token of a session whose second factor, if the person has one, is fresh enough for a step-up."""
+        if not self._token or (self.app is not None and time.monotonic() - self._shown > _FRESH_SECONDS):
+            self.keep(self.sign_in())
+        return self._token
+
+    @property
+    def id(self) -> str:
+        with self.client() as client:
+            return client.account.get().id
+
+    def keep(self, token: str | None) -> None:
+        """Goes on with a token that was given for a factor shown just now."""
+        assert token
+        self._token, self._shown = token, time.monotonic()
+
+    def next_code(self) -> str:
+        assert self.app is not None, "this person has no authenticator app"
+        return self.app.next_code()
+
+    def sign_in(self, code: str | None = None) -> str:
+        """A session beside the others, with a recovery code or else one of the app; answers its token."""
+        with self.instance.open() as client:
+            code = code or (self.next_code() if self.app else None)
+            answer = client.session.sign_in(self.email, self.password, code)
+        assert not isinstance(answer, PendingSignIn)
+        assert answer.token
+        return answer.token
+
+    def client(self) -> Client:
+        return self.instance.open(self.token)
+
+    def enrol(self) -> None:
+        """Sets an authenticator app up."""
+        with self.instance.open(self._token) as client:
+            self.app = Authenticator(client.account.factors.begin_totp().secret)
+            done = client.account.factors.confirm_totp(self.next_code())
+        self.recovery_codes = list(done.recovery_codes) or self.recovery_codes
+        self.keep(done.token)
+
+
+class StaffPerson(Person):
+    """One of the operator's staff."""
+
+
+class MemberPerson(Person):
+    """A member of a tenant."""
+
+
 class Instance:
     """`bailee up` or `bailee demo` on a directory and a port of its own."""
 
@@ -66,8 +151,10 @@ class Instance:
         self.ca_file = self.data / "tls" / "ca.pem"
         self.settings = dict(settings or {})
         self._command = command
-        self._last_step = 0
-        self._staff_token: str | None = None
+        self._owner: StaffPerson | None = None
+        self._tenant_owners: dict[str, MemberPerson] = {}
+        self._people = 0
+        self._filled_at = 0
         self.credentials: dict[str, Any] = {}
         self.process = self._launch()
 
@@ -173,14 +260,15 @@ class Instance:
 
     def set_up(self) -> Client:
         """Makes the owner's account with the link; answers the owner's client."""
-        password = "a good long passphrase"
+        email = "owner@bailee.example"
         with Client(self.base_url, ca_file=self.ca_file) as client:
             started = client.setup.start(
-                token=self.setup_url.partition("#")[2], email="owner@bailee.example", name="Owner", password=password
+                token=self.setup_url.partition("#")[2], email=email, name="Owner", password=PASSWORD
             )
-            self.staff = {"email": "owner@bailee.example", "password": password, "totp_secret": started.totp_secret}
+            self.staff = {"email": email, "password": PASSWORD, "totp_secret": started.totp_secret}
             session = client.setup.confirm(confirmation=started.confirmation, code=self.next_code())
-        self._staff_token = session.token
+        self.owner.recovery_codes = list(session.recovery_codes)
+        self.owner.keep(session.token)
         return self.staff_client()
 
     @property
@@ -191,33 +279,74 @@ class Instance:
     @staff.setter
     def staff(self, value: dict[str, str]) -> None:
         self.credentials["staff"] = value
+        self._owner = None
 
     @property
-    def tenants(self) -> list[dict[str, str]]:
-        found: list[dict[str, str]] = self.credentials["tenants"]
+    def owner(self) -> StaffPerson:
+        """The operator's first person."""
+        if self._owner is None:
+            self._owner = StaffPerson(self, **self.staff, last_step=self._filled_at)
+        return self._owner
+
+    @property
+    def tenants(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.credentials["tenants"]
         return found
 
     def next_code(self) -> str:
-        """A code that was not used yet: each works once, so this may have to wait for the next."""
-        step = max(self._last_step + 1, int(time.time()) // _STEP)
-        while step > int(time.time()) // _STEP + 1:
-            time.sleep(0.2)
-        self._last_step = step
-        return pyotp.TOTP(self.staff["totp_secret"]).at(step * _STEP)
+        """A code of the owner's that was not used yet."""
+        return self.owner.next_code()
 
     def sign_in(self) -> str:
-        """A new staff session; answers its token."""
-        with self.open() as client:
-            session = client.session.sign_in(self.staff["email"], self.staff["password"], self.next_code())
-        assert session.token
-        return session.token
+        """A new session of the owner's, beside the shared one; answers its token."""
+        return self.owner.sign_in()
 
     @property
     def staff_token(self) -> str:
-        """The token of a staff session that all tests share."""
-        if self._staff_token is None:
-            self._staff_token = self.sign_in()
-        return self._staff_token
+        """The token of an owner's session that all tests share; its second factor is fresh enough for a step-up.
+
+        It is another one every few minutes; those before stay good for what needs no step-up.
+        """
+        return self.owner.token
+
+    def invite_staff(self, roles: list[str], *, enrol: bool = True) -> StaffPerson:
+        """Invites somebody to the staff as the owner, and accepts as that person."""
+        email = self._new_email("bailee.example")
+        with self.staff_client() as owner:
+            link = owner.staff.invitations.create(email, "Staff Sample", roles).token
+        return self._accept(StaffPerson(self, email), link, enrol=enrol)
+
+    def tenant_owner(self, tenant_id: str) -> MemberPerson:
+        """The tenant's first owner, invited by the operator's staff when there is none yet."""
+        if tenant_id not in self._tenant_owners:
+            known = [one["owner"] for one in self.credentials.get("tenants", ()) if one["id"] == tenant_id]
+            if known:
+                self._tenant_owners[tenant_id] = MemberPerson(self, **known[0], last_step=self._filled_at)
+            else:
+                email = self._new_email("tenant.example")
+                with self.staff_client() as staff:
+                    link = staff.tenants.invite_owner(tenant_id, email=email, name="Owner Sample").token
+                self._tenant_owners[tenant_id] = self._accept(MemberPerson(self, email), link, enrol=True)
+        return self._tenant_owners[tenant_id]
+
+    def new_member(self, tenant_id: str, role: str = "owner", *, enrol: bool = True) -> MemberPerson:
+        """A new member of a tenant, invited by its owner."""
+        email = self._new_email("tenant.example")
+        with self.tenant_owner(tenant_id).client() as owner:
+            link = owner.members.invitations.create(email, "Member Sample", role).token
+        return self._accept(MemberPerson(self, email), link, enrol=enrol)
+
+    def _new_email(self, domain: str) -> str:
+        self._people += 1
+        return f"person-{self._people}@{domain}"
+
+    def _accept[P: Person](self, person: P, token: str | None, *, enrol: bool) -> P:
+        assert token, "the link goes by mail here, so it is in no answer"
+        with self.open() as client:
+            person.keep(client.invitation.accept(token, name="Sample Person", password=person.password).token)
+        if enrol:
+            person.enrol()
+        return person
 
     def open(self, token: str | None = None, *, retries: int = 4) -> Client:
         return Client(self.base_url, token, ca_file=self.ca_file, retries=retries)
@@ -227,13 +356,13 @@ class Instance:
         return self.open(self.tenants[tenant_index]["api_key"])
 
     def staff_client(self) -> Client:
-        """As signed-in staff."""
+        """As the owner, with a second factor that is fresh enough for a step-up."""
         return self.open(self.staff_token)
 
-    def new_tenant(self, name: str, permissions: list[str]) -> dict[str, str]:
+    def new_tenant(self, name: str, permissions: list[str], plan: str = "standard") -> dict[str, str]:
         """A tenant for one test, with a key."""
         with self.staff_client() as staff:
-            tenant = staff.tenants.create(name)
+            tenant = staff.tenants.create(name, plan=plan)
             key = staff.tenants.keys.create(tenant.id, "test", permissions)
         return {"id": tenant.id, "name": tenant.name, "api_key": key.token or ""}
 
@@ -295,7 +424,7 @@ class Demo(Instance):
             raise
         self.seconds = time.monotonic() - start
         self.credentials = json.loads(path.read_text())
-        self._last_step = int(time.time()) // _STEP  # filling used a code of about now
+        self._filled_at = int(time.time()) // _STEP  # filling used a code of about now of each person
 
     def wait_until_filled(self, path: Path) -> None:
         def filled() -> bool:

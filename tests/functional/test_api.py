@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from bailee.access.permissions import TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES
 from bailee.client import Client, Conflict, Invalid, NotFound, Unauthorized, VersionMismatch
 from tests.functional.instance import Demo
 
@@ -28,7 +28,7 @@ PEOPLE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def tenant(demo: Demo) -> dict[str, str]:
-    return demo.new_tenant("API test", sorted(TENANT_PERMISSIONS))
+    return demo.new_tenant("API test", sorted(SCOPES))
 
 
 @pytest.fixture

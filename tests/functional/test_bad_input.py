@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from bailee.access.permissions import TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES
 from tests.functional.instance import Demo
 from tests.functional.test_api import PEOPLE
 
@@ -20,7 +20,7 @@ MARK = "bad-input-7c1f9e0d2b4a6853"
 
 @pytest.fixture(scope="module")
 def http(demo: Demo) -> Iterator[httpx2.Client]:
-    tenant = demo.new_tenant("Bad input", sorted(TENANT_PERMISSIONS))
+    tenant = demo.new_tenant("Bad input", sorted(SCOPES))
     with demo.open(tenant["api_key"]) as client:
         client.collections.put("people", PEOPLE)
     with demo.http(tenant["api_key"]) as opened:

@@ -18,17 +18,122 @@ CANARY = "bailee-canary-" + "0" * 24
 def instance(fresh_instance: FreshInstance) -> Instance:
     made = fresh_instance()
     made.set_up().close()
+    with made.staff_client() as staff:
+        tenant = staff.tenants.create("Strict", plan="enterprise").id
+    with made.http(made.tenant_owner(tenant).token) as owner:
+        policy = {"require_mfa": True, "min_password_length": 14, "session_hours": 4, "version": 0}
+        assert owner.put("/api/v1/policy", json=policy).is_success
     return made
 
 
-def _insert_account(instance: Instance, password_hash: str) -> Callable[[], object]:
+def _insert_account(
+    instance: Instance, password_hash: str | None, *, name: str = "Eve", state: str = "active", seen: str = "now"
+) -> Callable[[], object]:
     account = str(uuid.uuid4())
     instance.sql(
-        "INSERT INTO accounts (account_id, email, name, role, state, password_hash, totp_secret)"
-        " VALUES (%s, 'eve@example.org', 'Eve', 'owner', 'active', %s, '')",
-        (account, password_hash),
+        "INSERT INTO accounts (account_id, kind, email, name, state, password_hash, seen_at)"
+        " VALUES (%s, 'staff', 'eve@example.org', %s, %s, %s, %s::timestamptz)",
+        (account, name, state, password_hash, seen),
     )
-    return lambda: instance.sql("DELETE FROM accounts WHERE account_id = %s", (account,))
+
+    def mend() -> None:
+        instance.sql("DELETE FROM role_grants WHERE account_id = %s", (account,))
+        instance.sql("DELETE FROM accounts WHERE account_id = %s", (account,))
+
+    return mend
+
+
+def _dormant_account(instance: Instance) -> Callable[[], object]:
+    return _insert_account(instance, None, seen="2020-01-01")
+
+
+def _account_of_nobody(instance: Instance) -> Callable[[], object]:
+    return _insert_account(instance, None, name=" ")
+
+
+def _role_outlives_its_person(instance: Instance) -> Callable[[], object]:
+    mend = _insert_account(instance, None, state="off_boarded")
+    instance.sql(
+        "INSERT INTO role_grants (account_id, role, granted_by)"
+        " SELECT account_id, 'support', 'x' FROM accounts WHERE email = 'eve@example.org'"
+    )
+    return mend
+
+
+def _standing_superuser(instance: Instance) -> Callable[[], object]:
+    instance.sql(
+        "INSERT INTO role_grants (account_id, role, granted_by)"
+        " SELECT account_id, 'superuser', 'x' FROM accounts WHERE email = 'owner@bailee.example'"
+    )
+    return lambda: instance.sql("DELETE FROM role_grants WHERE role = 'superuser'")
+
+
+def _role_past_row_security(instance: Instance) -> Callable[[], object]:
+    instance.sql("ALTER ROLE bailee_operator BYPASSRLS")
+    return lambda: instance.sql("ALTER ROLE bailee_operator NOBYPASSRLS")
+
+
+def _elevation_without_second_person(instance: Instance) -> Callable[[], object]:
+    instance.sql(
+        "INSERT INTO elevations (elevation_id, account_id, role, reason, minutes, state, decided_at, expires_at)"
+        " SELECT gen_random_uuid(), account_id, 'superuser', 'x', 60, 'approved', now(), now() + interval '1 hour'"
+        " FROM accounts WHERE email = 'owner@bailee.example'"
+    )
+    return lambda: instance.sql("DELETE FROM elevations")
+
+
+def _overdue_review(instance: Instance) -> Callable[[], object]:
+    instance.sql("CREATE RULE held AS ON UPDATE TO reviews DO INSTEAD NOTHING")  # or the next minute would close it
+    instance.sql(
+        "INSERT INTO reviews (review_id, title, state, opened_by, due_at)"
+        " VALUES (gen_random_uuid(), 'Late', 'open', 'x', now() - interval '1 day')"
+    )
+
+    def mend() -> None:
+        instance.sql("DROP RULE held ON reviews")
+        instance.sql("DELETE FROM reviews")
+
+    return mend
+
+
+def _session_without_mfa(instance: Instance) -> Callable[[], object]:
+    instance.sql("UPDATE sessions SET mfa_at = NULL")
+    return lambda: instance.sql("UPDATE sessions SET mfa_at = now()")
+
+
+def _sign_in_without_mfa(instance: Instance) -> Callable[[], object]:
+    event = str(uuid.uuid4())
+    body = {
+        "id": event, "time": "2026-01-01T00:00:00.000000Z", "tenant": None, "actor": {"kind": "staff", "id": "x"},
+        "action": "session.begun", "object": None, "outcome": "success", "address": None, "request_id": None,
+        "details": {"factors": ["password"]},
+    }  # fmt: skip
+    instance.sql(
+        "INSERT INTO events VALUES ('00000000-0000-0000-0000-000000000000', %s, now(), 'session.begun', 'staff', 'x',"
+        " 'success', %s, '')",
+        (event, json.dumps(body).encode()),
+    )
+    return lambda: instance.sql("DELETE FROM events WHERE event_id = %s", (event,))
+
+
+def _policy_changed_behind_the_log(instance: Instance) -> Callable[[], object]:
+    instance.sql("UPDATE tenant_policies SET require_mfa = false")
+    return lambda: instance.sql("UPDATE tenant_policies SET require_mfa = true")
+
+
+def _mfa_of_members_made_up(instance: Instance) -> Callable[[], object]:
+    """The policy stands, and no sign-in meets it: what only a live attempt can see."""
+    instance.sql(
+        "CREATE FUNCTION forge() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN NEW.mfa_at := coalesce(NEW.mfa_at, now()); RETURN NEW; END'"
+    )
+    instance.sql("CREATE TRIGGER forge BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION forge()")
+
+    def mend() -> None:
+        instance.sql("DROP TRIGGER forge ON sessions")
+        instance.sql("DROP FUNCTION forge()")
+
+    return mend
 
 
 def _write(path: Path, content: str) -> Callable[[], object]:
@@ -105,6 +210,17 @@ type Break = Callable[[Instance], Callable[[], object]]
 BREAKS: list[tuple[str, Break]] = [
     ("access.no_default_secret", _readable_root_key),
     ("access.no_default_secret", _default_password),
+    ("access.accounts_are_people", _dormant_account),
+    ("access.accounts_are_people", _account_of_nobody),
+    ("access.accounts_are_people", _role_outlives_its_person),
+    ("access.least_privilege", _standing_superuser),
+    ("access.least_privilege", _role_past_row_security),
+    ("access.least_privilege", _elevation_without_second_person),
+    ("access.least_privilege", _overdue_review),
+    ("access.staff_use_mfa", _session_without_mfa),
+    ("access.staff_use_mfa", _sign_in_without_mfa),
+    ("access.tenant_policies_in_force", _policy_changed_behind_the_log),
+    ("access.tenant_policies_in_force", _mfa_of_members_made_up),
     ("access.no_password_in_clear", _md5_hash),
     ("access.no_password_in_clear", lambda i: _write(i.data / "logs" / "serve.log.1", f"password {CANARY}\n")),
     ("stores.no_plaintext_at_rest", lambda i: _write(i.data / "left-behind", f"x {CANARY}")),
@@ -135,7 +251,7 @@ def test_check_goes_red_and_green_again(instance: Instance, number: int) -> None
 def test_all_checks_hold_on_a_sound_instance(instance: Instance) -> None:
     answer = instance.cli("check", "--json")
     results = json.loads(answer.stdout)["results"]
-    assert len(results) >= 7
+    assert len(results) >= 11
     assert [one for one in results if one["verdict"] != "holds"] == []
     assert answer.returncode == 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bailee.access.permissions import TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES
 from bailee.client import ApiError, ConnectionFailed
 from tests.functional.conftest import FreshInstance
 from tests.functional.instance import Instance, eventually, is_running
@@ -25,7 +25,7 @@ _LINES = 6000
 def instance(fresh_instance: FreshInstance) -> Instance:
     made = fresh_instance()
     made.set_up().close()
-    made.credentials["tenants"] = [made.new_tenant("Crash", sorted(TENANT_PERMISSIONS))]
+    made.credentials["tenants"] = [made.new_tenant("Crash", sorted(SCOPES))]
     with made.client() as client:
         client.collections.put("people", PEOPLE)
     return made

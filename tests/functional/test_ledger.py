@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.functional.conftest import FreshInstance
-from tests.functional.instance import Demo
+from tests.functional.instance import Demo, eventually
 
 type Bundle = dict[str, Any]
 
@@ -86,10 +86,11 @@ def test_fsck_holds_until_one_byte_of_a_tile_is_flipped(fresh_instance: FreshIns
     instance = fresh_instance()
     instance.set_up().close()
     assert instance.cli("ledger", "fsck").returncode == 0
-    tile = max(
-        (path for path in instance.data.rglob("tile/entries/*/*") if path.is_file()),
-        key=lambda path: path.stat().st_mtime_ns,
-    )
+
+    def tiles() -> list[Path]:
+        return [path for path in instance.data.rglob("tile/entries/*/*") if path.is_file()]
+
+    tile = max(eventually(tiles, seconds=20, what="a tile is written"), key=lambda path: path.stat().st_mtime_ns)
     assert instance.stop() == 0
     instance.restart()
     newest = max(

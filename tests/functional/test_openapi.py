@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bailee.access.permissions import TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES
 from tests.functional.instance import Demo
 
 _CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -13,7 +13,7 @@ _SECONDS = 115
 
 
 def test_document_and_product_agree(demo: Demo, tmp_path: Path) -> None:
-    tenant = demo.new_tenant("Schemathesis", sorted(TENANT_PERMISSIONS))
+    tenant = demo.new_tenant("Schemathesis", sorted(SCOPES))
     with demo.open(tenant["api_key"]) as client:
         fields = {"name": {"type": "string", "category": "identity", "searchable": True}}
         client.collections.put("people", {"title": "P", "purpose": "P", "subject": "optional", "fields": fields})

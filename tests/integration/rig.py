@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from bailee.access.permissions import STAFF_ROLES, TENANT_PERMISSIONS
+from bailee.access.permissions import SCOPES, STAFF_ROLES, expand
 from bailee.assembly import Services, open_services
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.principal import ActorKind, Principal, system
@@ -32,7 +32,7 @@ def open_settings(pair: Pair) -> Iterator[Settings]:
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """Open services that hear of destroyed keys, as those of a serving process do."""
     async with open_services(settings) as services:
-        listener = asyncio.create_task(services.keyring.listen())
+        listener = asyncio.gather(services.keyring.listen(), services.access.authenticator.listen())
         try:
             await eventually(lambda: services.keyring._cache._trusted)
             yield services
@@ -56,12 +56,12 @@ async def create_tenant(services: Services, name: str = "Example", plan: str = "
 
 def key_principal(tenant: TenantId, *permissions: str) -> Principal:
     """An API key of `tenant` that may do what is named, or everything that a key can."""
-    return Principal(ActorKind.KEY, str(new_id()), frozenset(permissions or TENANT_PERMISSIONS), tenant)
+    return Principal(ActorKind.KEY, str(new_id()), expand(permissions or SCOPES), tenant)
 
 
 def staff_principal(role: str = "owner") -> Principal:
     """A member of the operator's staff."""
-    return Principal(ActorKind.STAFF, str(new_id()), STAFF_ROLES[role])
+    return Principal(ActorKind.STAFF, str(new_id()), STAFF_ROLES[role].permissions, stepped_up=True)
 
 
 def superuser(url: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailee.client.call import idempotency, segment
-from bailee.client.calls import files, keys, records, staff, subjects
+from bailee.client.calls import files, keys, records, sessions, subjects
 from bailee.client.connection import Connection
 
 _ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -88,7 +88,7 @@ def test_only_requests_that_are_safe_to_repeat_are_repeatable() -> None:
     assert subjects.erase("ada").repeatable
     assert files.put("a", b"x").repeatable
     assert not keys.create("ci", ["records:read"]).repeatable
-    assert not staff.sign_in("a@example.org", "password", "123456").repeatable
+    assert not sessions.sign_in("a@example.org", "password", "123456").repeatable
 
 
 def test_expiry_is_sent_in_utc_and_needs_a_time_zone() -> None:
@@ -99,5 +99,5 @@ def test_expiry_is_sent_in_utc_and_needs_a_time_zone() -> None:
 
 
 def test_representation_of_a_call_shows_no_secret_and_no_subject() -> None:
-    assert "hunter2" not in repr(staff.sign_in("a@example.org", "hunter2", "123456"))
+    assert "hunter2" not in repr(sessions.sign_in("a@example.org", "hunter2", "123456"))
     assert "ada" not in repr(subjects.get("ada"))

@@ -1,7 +1,19 @@
 import msgspec
 import pytest
 
-from bailee.client import ApiKey, Event, Field, Page, Record, Session
+from bailee.client import (
+    ApiKey,
+    DeviceRequest,
+    Enrolled,
+    Event,
+    Field,
+    Invitation,
+    Page,
+    PendingSignIn,
+    Record,
+    SealedEnvelope,
+    Session,
+)
 from tests.unit.client.harness import record
 
 
@@ -17,9 +29,15 @@ def test_representation_hides_tokens() -> None:
     key = ApiKey(id="1", name="ci", token="bailee_secret")
     assert "secret" not in repr(key)
     assert key.token == "bailee_secret"
-    account = {"id": "1", "email": "a@example.org", "name": "Ada", "role": "operator"}
+    account = {"id": "1", "email": "a@example.org", "name": "Ada"}
     session = {"token": "bst_secret", "expires_at": "2026-01-02T03:04:05Z", "account": account}
     assert "secret" not in repr(msgspec.convert(session, Session))
+    assert "secret" not in repr(msgspec.convert(session | {"recovery_codes": ["secret"]}, Enrolled))
+    assert "secret" not in repr(PendingSignIn(pending="secret"))
+    assert "secret" not in repr(Invitation(id="1", email="a@example.org", name="Ada", link="https://x/#secret"))
+    assert "secret" not in repr(SealedEnvelope(email="e", password="secret", codes=("secret",)))
+    device = DeviceRequest(device_code="secret", user_code="secret", verification_uri="u", expires_in=1, interval=1)
+    assert "secret" not in repr(device)
 
 
 def test_models_are_frozen() -> None:

@@ -3,24 +3,47 @@
 import ast
 import inspect
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 import bailee.client
 from bailee.client import (
+    Account,
+    ApiError,
     ApiKey,
+    BreakGlassState,
     Collection,
     Definition,
+    DeviceRequest,
+    Domain,
+    Elevation,
+    Enrolled,
     ErasureReceipt,
+    Factors,
+    Invitation,
+    InvitationView,
     Measure,
+    Member,
+    OAuthClient,
+    PendingSignIn,
+    Policy,
     Record,
     Report,
+    Review,
+    ReviewItem,
+    SealedEnvelope,
     Session,
     SetupStarted,
+    SsoConnection,
+    SsoReport,
     Tenant,
+    TenantRole,
+    TotpEnrolment,
 )
 from bailee.client.binding import Batch, Group, Operation, Paged, Streamed
 from bailee.client.groups import Surface
@@ -42,10 +65,55 @@ COLLECTION = {
 }
 TENANT = {"id": "t1", "name": "Acme", "state": "active", "plan": "standard", "features": []}
 KEY = {"id": "k1", "name": "ci", "permissions": ["records:read"], "created_at": NOW, "token": "bailee_x"}
-ACCOUNT = {"id": "a1", "email": "a@example.org", "name": "Ada", "role": "operator"}
+ACCOUNT = {"id": "a1", "email": "a@example.org", "name": "Ada", "kind": "staff", "roles": ["owner"], "mfa": True}
 SESSION = {"token": "bst_x", "expires_at": NOW, "account": ACCOUNT}
 SETUP = {"account": ACCOUNT, "totp_secret": "S", "totp_uri": "otpauth://x", "confirmation": "c"}
 RECEIPT = {"subject": "ada", "erased_at": NOW, "records": 2, "files": 1, "keys": 1, "event": "e1", "ledger_index": None}
+
+ENROLLED = SESSION | {"recovery_codes": ["a", "b"]}
+PENDING = {"pending": "bpd_x", "methods": ["totp"]}
+DEVICE = {
+    "device_code": "bdc_x", "user_code": "BCDF-GHJK", "verification_uri": "https://bailee.test/device",
+    "expires_in": 600, "interval": 5,
+}  # fmt: skip
+INVITATION = {
+    "id": "i1",
+    "email": "a@example.org",
+    "name": "Ada",
+    "roles": ["owner"],
+    "link": "https://x/invitation#biv_x",
+}
+VIEW = {"email": "a@example.org", "name": "Ada", "staff": True, "place": "the staff", "roles": [], "has_account": False}
+ELEVATION = {
+    "id": "e1", "account_id": "a1", "email": "a@example.org", "role": "superuser", "reason": "Because it is needed.",
+    "minutes": 60, "state": "requested", "requested_at": NOW,
+}  # fmt: skip
+REVIEW = {"id": "r1", "title": "Q1", "state": "open", "opened_at": NOW, "due_at": NOW, "items": 3, "decided": 1}
+ITEM = {
+    "id": "x1", "account_id": "a1", "email": "a@example.org", "name": "Ada", "role": "owner", "reviewer_id": "a2",
+    "reviewer": "Bob",
+}  # fmt: skip
+MEMBER = {"account_id": "a1", "email": "a@example.org", "name": "Ada", "role": "owner", "state": "active"}
+ROLE = {"name": "desk", "title": "Desk", "permissions": ["records.read"], "built_in": False}
+POLICY = {"require_mfa": True, "version": 3, "included": ["require_mfa"], "available_with": {"require_sso": ["big"]}}
+SENT_POLICY = (
+    '{"require_mfa":true,"require_sso":false,"min_password_length":8,"min_password_score":2,"session_hours":12,'
+    '"idle_minutes":60,"networks":[],"version":3}'
+)
+CLIENT = {"id": "c1", "name": "Portal", "kind": "confidential", "scopes": ["openid"], "secret": "bcs_x"}
+SENT_CLIENT = (
+    '{"name":"Portal","scopes":["openid"],"kind":"confidential","redirect_uris":["https://p.example/back"],'
+    '"post_logout_redirect_uris":[],"secret_expires_at":"2026-03-01T12:00:00Z"}'
+)
+DOMAIN = {"id": "d1", "domain": "example.com", "record_name": "_x.example.com", "record_value": "y", "created_at": NOW}
+CONNECTION = {
+    "issuer": "https://idp.example", "client_id": "bailee", "default_role": "viewer", "enabled": True,
+    "redirect_uri": "https://bailee.test/sso/callback",
+}  # fmt: skip
+REPORT = {"issuer": "https://idp.example", "authorization_endpoint": "a", "token_endpoint": "t", "signing_keys": 2}
+STAFF = "/api/v1/staff/a1"
+FACTORS = "/api/v1/account/factors"
+MEMBERS = "/api/v1/members"
 
 type Act = Callable[[Any], Any]
 type Case = tuple[str, Act, str, Any, type]
@@ -147,11 +215,245 @@ SINGLE: list[Case] = [
     ("GET /health", lambda c: c.health(), "", {"status": "ok"}, dict),
 ]
 
+ACCESS: list[Case] = [
+    (
+        "POST /api/v1/session",
+        lambda c: c.session.sign_in("a@example.org", "p"),
+        '{"email":"a@example.org","password":"p"}',
+        PENDING,
+        PendingSignIn,
+    ),
+    (
+        "POST /api/v1/session/code",
+        lambda c: c.session.finish("bpd_x", "123456"),
+        '{"pending":"bpd_x","code":"123456"}',
+        SESSION,
+        Session,
+    ),
+    ("POST /api/v1/session/step-up", lambda c: c.session.step_up("123456"), '{"code":"123456"}', SESSION, Session),
+    ("POST /api/v1/session/tenant", lambda c: c.session.switch_tenant("t1"), '{"tenant":"t1"}', SESSION, Session),
+    ("DELETE /api/v1/sessions/s1", lambda c: c.sessions.end("s1"), "", None, type(None)),
+    ("DELETE /api/v1/sessions", lambda c: c.sessions.end_others(), "", {"count": 2}, int),
+    ("GET /api/v1/sessions", lambda c: c.sessions.list(), "", [], list),
+    ("POST /api/v1/device", lambda c: c.device.start("build-box"), '{"label":"build-box"}', DEVICE, DeviceRequest),
+    ("POST /api/v1/device/token", lambda c: c.device.poll("bdc_x"), '{"device_code":"bdc_x"}', SESSION, Session),
+    ("GET /api/v1/account", lambda c: c.account.get(), "", ACCOUNT, Account),
+    ("PATCH /api/v1/account", lambda c: c.account.rename("Ada L."), '{"name":"Ada L."}', ACCOUNT, Account),
+    ("GET /api/v1/account/tenants", lambda c: c.account.tenants(), "", [], list),
+    (
+        "POST /api/v1/account/password",
+        lambda c: c.account.change_password("p", "q"),
+        '{"old":"p","new":"q"}',
+        SESSION,
+        Session,
+    ),
+    (f"GET {FACTORS}", lambda c: c.account.factors.get(), "", {"totp": True, "passkeys": []}, Factors),
+    (f"POST {FACTORS}/totp", lambda c: c.account.factors.begin_totp(), "", {"secret": "S", "uri": "o"}, TotpEnrolment),
+    (
+        f"POST {FACTORS}/totp/confirm",
+        lambda c: c.account.factors.confirm_totp("123456"),
+        '{"code":"123456"}',
+        ENROLLED,
+        Enrolled,
+    ),
+    (f"DELETE {FACTORS}/totp", lambda c: c.account.factors.remove_totp(), "", None, type(None)),
+    (
+        f"PATCH {FACTORS}/passkeys/p1",
+        lambda c: c.account.factors.rename_passkey("p1", "Key"),
+        '{"name":"Key"}',
+        None,
+        type(None),
+    ),
+    (f"DELETE {FACTORS}/passkeys/p1", lambda c: c.account.factors.remove_passkey("p1"), "", None, type(None)),
+    (
+        f"POST {FACTORS}/recovery-codes",
+        lambda c: c.account.factors.new_recovery_codes(),
+        "",
+        {"recovery_codes": ["a"]},
+        list,
+    ),
+    ("POST /api/v1/password/link", lambda c: c.password.ask_link("a@x.org"), '{"email":"a@x.org"}', None, type(None)),
+    (
+        "POST /api/v1/password",
+        lambda c: c.password.reset("bln_x", "p"),
+        '{"token":"bln_x","password":"p"}',
+        None,
+        type(None),
+    ),
+    (
+        "POST /api/v1/enrolment",
+        lambda c: c.password.begin_enrolment("bln_x", "p"),
+        '{"token":"bln_x","password":"p"}',
+        SESSION,
+        Session,
+    ),
+    ("POST /api/v1/invitation", lambda c: c.invitation.view("biv_x"), '{"token":"biv_x"}', VIEW, InvitationView),
+    (
+        "POST /api/v1/invitation/accept",
+        lambda c: c.invitation.accept("biv_x", name="Ada", password="p"),
+        '{"token":"biv_x","name":"Ada","password":"p"}',
+        SESSION,
+        Session,
+    ),
+    ("POST /api/v1/invitation/join", lambda c: c.invitation.join("biv_x"), '{"token":"biv_x"}', {"tenant": "t1"}, str),
+    (f"GET {STAFF}", lambda c: c.staff.get("a1"), "", ACCOUNT, Account),
+    (f"POST {STAFF}/disable", lambda c: c.staff.disable("a1"), "", ACCOUNT, Account),
+    (f"POST {STAFF}/enable", lambda c: c.staff.enable("a1"), "", ACCOUNT, Account),
+    (f"POST {STAFF}/off-board", lambda c: c.staff.off_board("a1"), "", ACCOUNT, Account),
+    (
+        f"POST {STAFF}/reset-factors",
+        lambda c: c.staff.reset_factors("a1", "It was lost."),
+        '{"reason":"It was lost."}',
+        {"link": None},
+        type(None),
+    ),
+    (f"POST {STAFF}/end-sessions", lambda c: c.staff.end_sessions("a1"), "", {"count": 1}, int),
+    (f"PUT {STAFF}/roles/auditor", lambda c: c.staff.grant("a1", "auditor"), "", None, type(None)),
+    (f"DELETE {STAFF}/roles/auditor", lambda c: c.staff.withdraw("a1", "auditor"), "", None, type(None)),
+    ("GET /api/v1/staff/roles", lambda c: c.staff.roles(), "", [], list),
+    ("GET /api/v1/staff/privileges", lambda c: c.staff.privileges(), "", [], list),
+    (
+        "POST /api/v1/staff/invitations",
+        lambda c: c.staff.invitations.create("a@example.org", "Ada", ["auditor"]),
+        '{"email":"a@example.org","name":"Ada","roles":["auditor"]}',
+        INVITATION,
+        Invitation,
+    ),
+    ("DELETE /api/v1/staff/invitations/i1", lambda c: c.staff.invitations.withdraw("i1"), "", None, type(None)),
+    (
+        "POST /api/v1/tenants/t1/owner-invitation",
+        lambda c: c.tenants.invite_owner("t1", email="a@example.org", name="Ada"),
+        '{"email":"a@example.org","name":"Ada"}',
+        INVITATION,
+        Invitation,
+    ),
+    (
+        "POST /api/v1/elevations",
+        lambda c: c.elevations.request("superuser", reason="Needed.", minutes=60),
+        '{"role":"superuser","reason":"Needed.","minutes":60}',
+        ELEVATION,
+        Elevation,
+    ),
+    ("POST /api/v1/elevations/e1/approve", lambda c: c.elevations.approve("e1"), "", ELEVATION, Elevation),
+    ("POST /api/v1/elevations/e1/refuse", lambda c: c.elevations.refuse("e1"), "", ELEVATION, Elevation),
+    ("POST /api/v1/elevations/e1/end", lambda c: c.elevations.end("e1"), "", ELEVATION, Elevation),
+    (
+        "POST /api/v1/reviews",
+        lambda c: c.reviews.open("Q1", due_at=datetime(2026, 3, 1, 13, tzinfo=timezone(timedelta(hours=1)))),
+        '{"title":"Q1","due_at":"2026-03-01T12:00:00Z"}',
+        REVIEW,
+        Review,
+    ),
+    ("GET /api/v1/reviews/r1/items", lambda c: c.reviews.items("r1"), "", [ITEM], list),
+    ("POST /api/v1/reviews/r1/items/x1/confirm", lambda c: c.reviews.confirm("r1", "x1"), "", ITEM, ReviewItem),
+    ("POST /api/v1/reviews/r1/items/x1/revoke", lambda c: c.reviews.revoke("r1", "x1"), "", ITEM, ReviewItem),
+    ("POST /api/v1/reviews/r1/close", lambda c: c.reviews.close("r1"), "", REVIEW, Review),
+    ("GET /api/v1/break-glass", lambda c: c.break_glass.state(), "", {"exists": True, "sealed": True}, BreakGlassState),
+    (
+        "POST /api/v1/break-glass/seal",
+        lambda c: c.break_glass.seal(),
+        "",
+        {"email": "e", "password": "p", "codes": ["c"]},
+        SealedEnvelope,
+    ),
+    (f"GET {MEMBERS}/a1", lambda c: c.members.get("a1"), "", MEMBER, Member),
+    (f"POST {MEMBERS}/a1/role", lambda c: c.members.change_role("a1", "viewer"), '{"role":"viewer"}', MEMBER, Member),
+    (f"POST {MEMBERS}/a1/disable", lambda c: c.members.disable("a1"), "", MEMBER, Member),
+    (f"POST {MEMBERS}/a1/enable", lambda c: c.members.enable("a1"), "", MEMBER, Member),
+    (f"DELETE {MEMBERS}/a1", lambda c: c.members.remove("a1"), "", None, type(None)),
+    (
+        f"POST {MEMBERS}/a1/reset-factors",
+        lambda c: c.members.reset_factors("a1", "It was lost."),
+        '{"reason":"It was lost."}',
+        None,
+        type(None),
+    ),
+    (
+        f"POST {MEMBERS}/invitations",
+        lambda c: c.members.invitations.create("a@example.org", "Ada", "viewer"),
+        '{"email":"a@example.org","name":"Ada","role":"viewer"}',
+        INVITATION,
+        Invitation,
+    ),
+    (f"DELETE {MEMBERS}/invitations/i1", lambda c: c.members.invitations.withdraw("i1"), "", None, type(None)),
+    ("GET /api/v1/roles", lambda c: c.roles.list(), "", [ROLE], list),
+    (
+        "PUT /api/v1/roles/desk",
+        lambda c: c.roles.define("desk", title="Desk", permissions=["records.read"]),
+        '{"title":"Desk","permissions":["records.read"]}',
+        ROLE,
+        TenantRole,
+    ),
+    ("DELETE /api/v1/roles/desk", lambda c: c.roles.delete("desk"), "", None, type(None)),
+    ("GET /api/v1/policy", lambda c: c.policy.get(), "", POLICY, Policy),
+    ("PUT /api/v1/policy", lambda c: c.policy.put(msgspec.convert(POLICY, Policy)), SENT_POLICY, POLICY, Policy),
+    (
+        "POST /api/v1/keys/k1/rotate",
+        lambda c: c.keys.rotate("k1", overlap_hours=1),
+        '{"overlap_hours":1}',
+        KEY,
+        ApiKey,
+    ),
+]
+
+FEDERATION: list[Case] = [
+    ("GET /api/v1/clients/c1", lambda c: c.clients.get("c1"), "", CLIENT, OAuthClient),
+    (
+        "POST /api/v1/clients",
+        lambda c: c.clients.register(
+            "Portal",
+            ["openid"],
+            redirect_uris=["https://p.example/back"],
+            secret_expires_at=datetime(2026, 3, 1, 13, tzinfo=timezone(timedelta(hours=1))),
+        ),
+        SENT_CLIENT,
+        CLIENT,
+        OAuthClient,
+    ),
+    (
+        "PATCH /api/v1/clients/c1",
+        lambda c: c.clients.change("c1", name="Door", redirect_uris=[]),
+        '{"name":"Door","redirect_uris":[]}',
+        CLIENT,
+        OAuthClient,
+    ),
+    (
+        "POST /api/v1/clients/c1/rotate-secret",
+        lambda c: c.clients.rotate_secret("c1", overlap_hours=0),
+        '{"overlap_hours":0}',
+        CLIENT,
+        OAuthClient,
+    ),
+    ("DELETE /api/v1/clients/c1", lambda c: c.clients.revoke("c1"), "", None, type(None)),
+    ("GET /api/v1/domains", lambda c: c.domains.list(), "", [DOMAIN], list),
+    ("POST /api/v1/domains", lambda c: c.domains.add("example.com"), '{"domain":"example.com"}', DOMAIN, Domain),
+    ("POST /api/v1/domains/d1/verify", lambda c: c.domains.verify("d1"), "", DOMAIN, Domain),
+    ("DELETE /api/v1/domains/d1", lambda c: c.domains.remove("d1"), "", None, type(None)),
+    ("GET /api/v1/sso", lambda c: c.sso.get(), "", CONNECTION, SsoConnection),
+    (
+        "PUT /api/v1/sso",
+        lambda c: c.sso.configure("https://idp.example", "bailee", client_secret="s", enabled=False),
+        '{"issuer":"https://idp.example","client_id":"bailee","default_role":"viewer","enabled":false,'
+        '"client_secret":"s"}',
+        CONNECTION,
+        SsoConnection,
+    ),
+    ("POST /api/v1/sso/test", lambda c: c.sso.test(), "", REPORT, SsoReport),
+    ("DELETE /api/v1/sso", lambda c: c.sso.remove(), "", None, type(None)),
+]
+
 LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/collections?limit=7", lambda c: c.collections.list(page_size=7), COLLECTION),
     ("/api/v1/keys", lambda c: c.keys.list(), KEY),
     ("/api/v1/tenants", lambda c: c.tenants.list(), TENANT),
     ("/api/v1/tenants/t1/keys", lambda c: c.tenants.keys.list("t1"), KEY),
+    ("/api/v1/staff?search=ada", lambda c: c.staff.list(search="ada"), ACCOUNT),
+    ("/api/v1/staff/invitations", lambda c: c.staff.invitations.list(), INVITATION),
+    ("/api/v1/elevations?limit=7", lambda c: c.elevations.list(page_size=7), ELEVATION),
+    ("/api/v1/reviews", lambda c: c.reviews.list(), REVIEW),
+    ("/api/v1/members?search=ada", lambda c: c.members.list(search="ada"), MEMBER),
+    ("/api/v1/members/invitations", lambda c: c.members.invitations.list(), INVITATION),
+    ("/api/v1/clients?limit=7", lambda c: c.clients.list(page_size=7), CLIENT),
     ("/api/v1/tenants/t1/collections", lambda c: c.tenants.collections("t1"), {"name": "people", "records": 3}),
     (
         "/api/v1/files?subject=ada",
@@ -161,7 +463,7 @@ LISTS: list[tuple[str, Act, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("case", SINGLE, ids=[line for line, *_ in SINGLE])
+@pytest.mark.parametrize("case", SINGLE + ACCESS + FEDERATION, ids=lambda case: case[0])
 async def test_operation_sends_its_request_and_reads_its_answer(rig_of: RigOf, case: Case) -> None:
     request_line, act, body, answer, kind = case
     rig = rig_of(httpx2.Response(204) if answer is None else httpx2.Response(200, json=answer))
@@ -179,6 +481,49 @@ async def test_list_asks_for_its_items(rig_of: RigOf, target: str, act: Act, ite
     assert rig.script.requests[0].url.raw_path.decode() == target
 
 
+async def test_an_answer_without_the_member_that_counts_is_unreadable(rig_of: RigOf) -> None:
+    rig = rig_of(httpx2.Response(200, json={"number": 2}))
+    with pytest.raises(ApiError, match="unreadable_answer"):
+        await rig.one(rig.client.sessions.end_others())
+
+
+async def test_a_sign_in_that_is_neither_begun_nor_pending_is_unreadable(rig_of: RigOf) -> None:
+    for answer in ({"weather": "fine"}, ["pending"]):
+        rig = rig_of(httpx2.Response(200, json=answer))
+        with pytest.raises(ApiError, match="unreadable_answer"):
+            await rig.one(rig.client.session.sign_in("a@example.org", "p"))
+
+
+async def test_a_review_needs_an_end_with_a_time_zone() -> None:
+    rig = Rig("blocking")
+    with pytest.raises(ValueError, match="time zone"):
+        rig.client.reviews.open("Q1", due_at=datetime(2026, 3, 1))  # noqa: DTZ001  what is refused
+    await rig.close()
+
+
+async def test_a_client_secret_ends_at_a_moment_with_a_time_zone() -> None:
+    rig = Rig("blocking")
+    with pytest.raises(ValueError, match="time zone"):
+        rig.client.clients.register("Portal", ["openid"], secret_expires_at=datetime(2026, 3, 1))  # noqa: DTZ001
+    await rig.close()
+
+
+async def test_an_identity_providers_secret_is_sent_only_when_it_is_given(rig_of: RigOf) -> None:
+    rig = rig_of(httpx2.Response(200, json=CONNECTION))
+    await rig.one(rig.client.sso.configure("https://idp.example", "bailee"))
+    assert "client_secret" not in msgspec.json.decode(rig.script.requests[0].content)
+
+
+def test_a_client_secret_is_not_part_of_a_representation() -> None:
+    client = msgspec.convert(CLIENT, OAuthClient)
+    assert (client.secret, "bcs_x" in repr(client)) == ("bcs_x", False)
+
+
+def test_the_token_of_an_invitation_is_what_its_link_carries() -> None:
+    assert msgspec.convert(INVITATION, Invitation).token == "biv_x"
+    assert msgspec.convert(INVITATION | {"link": None}, Invitation).token is None
+
+
 async def test_checkpoint_is_text(rig_of: RigOf) -> None:
     rig = rig_of(httpx2.Response(200, text="bailee.test/ledger\n7\n"))
     assert await rig.one(rig.client.ledger.checkpoint()) == "bailee.test/ledger\n7\n"
@@ -186,19 +531,20 @@ async def test_checkpoint_is_text(rig_of: RigOf) -> None:
 
 def _operations(surface: Surface[Any]) -> dict[str, Operation[..., Any] | Paged[..., Any] | Any]:
     found = {}
-    groups = {"": surface} | {name: value for name, value in vars(surface).items() if isinstance(value, Group)}
-    groups["tenants.keys"] = surface.tenants.keys
-    for prefix, group in groups.items():
+    rest: list[tuple[str, Group[Any]]] = [("", surface)]
+    while rest:
+        prefix, group = rest.pop()
+        rest += [(f"{prefix}{name}.", value) for name, value in vars(group).items() if isinstance(value, Group)]
         for name, value in inspect.getmembers_static(type(group)):
             if isinstance(value, Operation | Paged | Batch | Streamed):
-                found[f"{prefix}.{name}".lstrip(".")] = value
+                found[prefix + name] = value
     return found
 
 
 async def test_every_operation_is_documented_and_keeps_its_parameters() -> None:
     rig = Rig("blocking")
     operations = _operations(rig.client)
-    assert len(operations) > 45
+    assert len(operations) > 110
     for name, operation in operations.items():
         method = rig.client
         for part in name.split("."):

@@ -1,0 +1,327 @@
+"""Every route × every role × own tenant, foreign tenant, no tenant, expired, revoked: as the route table predicts it.
+
+The routes come from the program itself (`bailee authorisation`), so a new one is covered by itself.
+"""
+
+import json
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from bailee.access.permissions import SCOPES, STAFF_ROLES, TENANT_ROLES, expand
+from tests.functional.instance import Demo, Person
+
+PAGE = Path(__file__).parents[2] / "docs" / "authorisation.md"
+UNKNOWN = "01890000-0000-7000-8000-000000000000"
+PARAMETER = re.compile(r"\{[^}]+\}")
+BODIES = frozenset({"POST", "PUT", "PATCH"})
+UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Somebody who tries: a token, and what it is predicted to permit; None for a token that is worth nothing."""
+
+    name: str
+    token: str
+    permissions: frozenset[str] | None
+    person: bool
+
+
+@pytest.fixture(scope="module")
+def routes(demo: Demo) -> list[dict[str, Any]]:
+    answer = demo.cli("authorisation", "--json")
+    assert answer.returncode == 0, answer.stderr
+    found: list[dict[str, Any]] = json.loads(answer.stdout)["routes"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def callers(demo: Demo) -> list[Caller]:
+    """One of each kind."""
+    found = [_staff(demo, role) for role in STAFF_ROLES if role not in ("owner", "superuser")]
+    found.append(Caller("staff owner", demo.owner.token, STAFF_ROLES["owner"].permissions, person=True))
+    found.append(_superuser(demo))
+    tenant, foreign = (demo.new_tenant(name, sorted(SCOPES)) for name in ("Matrix own", "Matrix foreign"))
+    for role, content in TENANT_ROLES.items():
+        person = demo.new_member(tenant["id"], role)
+        found.append(Caller(f"member {role}", person.token, content.permissions, person=True))
+    found.append(Caller("key with every scope", tenant["api_key"], expand(SCOPES), person=False))
+    found.append(Caller("key of another tenant", foreign["api_key"], expand(SCOPES), person=False))
+    return found + _worthless(demo, tenant)
+
+
+def _staff(demo: Demo, role: str) -> Caller:
+    return Caller(f"staff {role}", demo.invite_staff([role]).token, STAFF_ROLES[role].permissions, person=True)
+
+
+def _superuser(demo: Demo) -> Caller:
+    """Somebody who is lent the role, with a second person's approval."""
+    person = demo.invite_staff(["support"])
+    with demo.http(person.token) as http:
+        body = {"role": "superuser", "reason": "trying every route", "minutes": 60}
+        asked = http.post("/api/v1/elevations", json=body).json()
+    with demo.http(demo.owner.token) as http:
+        assert http.post(f"/api/v1/elevations/{asked['id']}/approve").is_success
+    return Caller("staff superuser", person.token, STAFF_ROLES["superuser"].permissions, person=True)
+
+
+def _worthless(demo: Demo, tenant: dict[str, str]) -> list[Caller]:
+    """Tokens that were good once."""
+    gone = demo.invite_staff(["security_officer"])
+    signed_out = demo.invite_staff(["security_officer"])
+    member = demo.new_member(tenant["id"], "administrator")
+    with demo.open(gone.token) as mine, demo.staff_client() as owner, demo.open(signed_out.token) as other:
+        gone_id = mine.account.get().id
+        owner.staff.disable(gone_id)
+        other.session.sign_out()
+    with demo.open(tenant["api_key"]) as key:
+        revoked = key.keys.create("revoked", sorted(SCOPES))
+        key.keys.revoke(revoked.id)
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        expired = key.keys.create("expired", sorted(SCOPES), expires_at=soon)
+    before = member.token
+    with demo.http(before) as http:
+        http.post("/api/v1/session/step-up", json={"code": member.recovery_codes.pop()}).raise_for_status()
+    time.sleep(max(0.0, (soon - datetime.now(UTC)).total_seconds()))
+    return [
+        Caller("disabled", gone.token, None, person=True),
+        Caller("signed out", signed_out.token, None, person=True),
+        Caller("replaced at step-up", before, None, person=True),
+        Caller("revoked key", revoked.token or "", None, person=False),
+        Caller("expired key", expired.token or "", None, person=False),
+        Caller("nonsense", "bst_nonsense", None, person=False),
+    ]
+
+
+def test_the_page_in_the_documentation_is_what_the_program_does(demo: Demo) -> None:
+    assert demo.cli("authorisation").stdout == PAGE.read_text(encoding="utf-8"), "run: bailee authorisation"
+
+
+def test_no_route_is_open_that_is_not_known_to_be(routes: list[dict[str, Any]]) -> None:
+    """What anybody may call examines a password, a link, a secret or nothing. A new one is put here on purpose."""
+    opened = {f"{route['method']} {route['path']}" for route in routes if route["access"] == "anyone"}
+    assert opened == OPEN
+
+
+def _request(route: dict[str, Any]) -> dict[str, Any]:
+    path = PARAMETER.sub(UNKNOWN, route["path"])
+    body: dict[str, Any] = {"json": {}} if route["method"] in BODIES else {}
+    return {"method": route["method"], "url": path, **body}
+
+
+def _is_api(route: dict[str, Any]) -> bool:
+    path: str = route["path"]
+    return path.startswith("/api/v1/")
+
+
+def _refused_for_lack(answer: httpx2.Response) -> bool:
+    """Whether it was the permission that was missing, rather than a second factor or something else."""
+    return answer.status_code == FORBIDDEN and answer.json()["code"] == "forbidden"
+
+
+def test_every_route_of_the_api_answers_every_caller_as_predicted(
+    demo: Demo, routes: list[dict[str, Any]], callers: list[Caller]
+) -> None:
+    guarded = [route for route in routes if _is_api(route) and route["access"] == "permissions"]
+    assert len(guarded) > 80
+    faults = []
+    with demo.http() as http:
+        for route in guarded:
+            anonymous = http.request(**_request(route))
+            if anonymous.status_code != UNAUTHENTICATED:
+                faults.append(f"{route}: nobody was answered {anonymous.status_code}")
+            for caller in callers:
+                fault = _try(http, route, caller)
+                if fault:
+                    faults.append(f"{route['method']} {route['path']} as {caller.name}: {fault}")
+    assert not faults, "\n".join(faults)
+
+
+def _try(http: httpx2.Client, route: dict[str, Any], caller: Caller) -> str:
+    allowed = caller.permissions is not None and set(route["permissions"]) <= caller.permissions
+    if allowed and f"{route['method']} {route['path']}" in ACTS_WITHOUT_INPUT:
+        return ""
+    answer = http.request(**_request(route), headers={"Authorization": f"Bearer {caller.token}"})
+    if caller.permissions is None:
+        return "" if answer.status_code == UNAUTHENTICATED else f"a dead token was answered {answer.status_code}"
+    if allowed:
+        bad = answer.status_code == UNAUTHENTICATED or answer.status_code >= 500 or _refused_for_lack(answer)
+        return f"should be let through, and was answered {answer.status_code} {answer.text[:200]}" if bad else ""
+    return "" if _refused_for_lack(answer) else f"should be refused, and was answered {answer.status_code}"
+
+
+def test_ones_own_account_is_for_whoever_is_signed_in(
+    demo: Demo, routes: list[dict[str, Any]], callers: list[Caller]
+) -> None:
+    own = [route for route in routes if _is_api(route) and route["access"] == "own account"]
+    assert len(own) > 20
+    faults = []
+    with demo.http() as http:
+        for route in own:
+            for caller in callers:
+                if caller.permissions is not None and caller.person:
+                    continue
+                answer = http.request(**_request(route), headers={"Authorization": f"Bearer {caller.token}"})
+                if answer.status_code != UNAUTHENTICATED:
+                    faults.append(f"{route['method']} {route['path']} as {caller.name}: {answer.status_code}")
+            if http.request(**_request(route)).status_code != UNAUTHENTICATED:
+                faults.append(f"{route['method']} {route['path']} as nobody")
+    assert not faults, "\n".join(faults)
+
+
+def test_every_page_answers_every_caller_as_predicted(
+    demo: Demo, routes: list[dict[str, Any]], callers: list[Caller]
+) -> None:
+    pages = [
+        route for route in routes
+        if route["access"] == "permissions" and not route["path"].startswith(NO_PAGES)
+    ]  # fmt: skip
+    assert len(pages) > 20
+    faults = []
+    for caller in callers:
+        if not caller.person:
+            continue
+        with demo.http() as http:
+            http.headers["Cookie"] = f"__Host-bailee={caller.token}"
+            http.headers["Origin"] = demo.base_url
+            faults += [fault for route in pages if (fault := _look(http, route, caller))]
+    assert not faults, "\n".join(faults)
+
+
+def _look(http: httpx2.Client, route: dict[str, Any], caller: Caller) -> str:
+    allowed = caller.permissions is not None and set(route["permissions"]) <= caller.permissions
+    if allowed and route["method"] != "GET":
+        return ""  # the verb behind it is tried through the API
+    path = PARAMETER.sub(UNKNOWN, route["path"])
+    form = {"x": "y"} if route["method"] == "POST" else None
+    answer = http.request(route["method"], path, data=form, follow_redirects=False)
+    where = f"{route['method']} {route['path']} as {caller.name}: {answer.status_code}"
+    if caller.permissions is None:
+        leads = answer.status_code == httpx2.codes.SEE_OTHER and answer.headers["location"].startswith("/sign-in")
+        return "" if leads else where
+    if allowed:
+        return where if answer.status_code in (UNAUTHENTICATED, FORBIDDEN) or answer.status_code >= 500 else ""
+    return "" if answer.status_code == FORBIDDEN else where
+
+
+@pytest.fixture(scope="module")
+def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
+    """The owner of one tenant, and the ids of another's things."""
+    mine, theirs = (demo.new_tenant(name, sorted(SCOPES)) for name in ("Neighbour one", "Neighbour two"))
+    owner, other = demo.new_member(mine["id"], "owner"), demo.new_member(theirs["id"], "owner")
+    with demo.http(other.token) as http:
+        invited = http.post(
+            "/api/v1/members/invitations", json={"email": "n@example.com", "name": "N", "role": "viewer"}
+        ).json()
+        key = http.post("/api/v1/keys", json={"name": "theirs", "permissions": ["records:read"]}).json()
+    return owner, {"account": other.id, "invitation": invited["id"], "key": key["id"], "tenant": theirs["id"]}
+
+
+@pytest.mark.parametrize(
+    "method,path",
+    [
+        ("GET", "/api/v1/members/{account}"),
+        ("POST", "/api/v1/members/{account}/disable"),
+        ("POST", "/api/v1/members/{account}/enable"),
+        ("POST", "/api/v1/members/{account}/role"),
+        ("POST", "/api/v1/members/{account}/reset-factors"),
+        ("DELETE", "/api/v1/members/{account}"),
+        ("DELETE", "/api/v1/members/invitations/{invitation}"),
+        ("POST", "/api/v1/keys/{key}/rotate"),
+        ("DELETE", "/api/v1/keys/{key}"),
+    ],
+)
+def test_what_belongs_to_another_tenant_does_not_exist(
+    demo: Demo, neighbours: tuple[Person, dict[str, str]], method: str, path: str
+) -> None:
+    owner, theirs = neighbours
+    bodies: dict[str, dict[str, Any]] = {
+        "/api/v1/members/{account}/role": {"role": "viewer"},
+        "/api/v1/members/{account}/reset-factors": {"reason": "somebody else’s member"},
+        "/api/v1/keys/{key}/rotate": {"overlap_hours": 1},
+    }
+    with demo.http(owner.token) as http:
+        found, missing = (
+            http.request(method, path.format(**ids), json=bodies.get(path))
+            for ids in (theirs, dict.fromkeys(theirs, UNKNOWN))
+        )
+    assert found.status_code == NOT_FOUND
+    assert {**found.json(), "request_id": ""} == {**missing.json(), "request_id": ""}
+
+
+def test_nobody_switches_into_a_tenant_they_do_not_belong_to(
+    demo: Demo, neighbours: tuple[Person, dict[str, str]]
+) -> None:
+    owner, theirs = neighbours
+    with demo.http(owner.token) as http:
+        assert http.post("/api/v1/session/tenant", json={"tenant": theirs["tenant"]}).status_code == NOT_FOUND
+
+
+ACTS_WITHOUT_INPUT = frozenset({"POST /api/v1/break-glass/seal", "POST /api/v1/provider/rotate-keys"})
+"""They would do what they are for: tried by their own tests."""
+NO_PAGES = ("/api/", "/ledger/", "/scim/", "/oidc/", "/.well-known/")
+OPEN = frozenset(
+    {
+        "GET /",
+        "GET /.well-known/oauth-authorization-server",
+        "GET /.well-known/openid-configuration",
+        "POST /api/v1/device",
+        "POST /api/v1/device/token",
+        "POST /api/v1/enrolment",
+        "POST /api/v1/invitation",
+        "POST /api/v1/invitation/accept",
+        "GET /api/v1/ledger/consistency",
+        "GET /api/v1/openapi.json",
+        "GET /api/v1/openapi.json/openapi.json",
+        "GET /api/v1/openapi.json/{path:str}",
+        "POST /api/v1/password",
+        "POST /api/v1/password/link",
+        "POST /api/v1/session",
+        "POST /api/v1/session/code",
+        "POST /api/v1/session/passkey",
+        "POST /api/v1/session/passkey/options",
+        "POST /api/v1/setup",
+        "POST /api/v1/setup/confirm",
+        "GET /enrolment",
+        "POST /enrolment",
+        "GET /health",
+        "GET /invitation",
+        "POST /invitation",
+        "POST /invitation/accept",
+        "GET /ledger/checkpoint",
+        "GET /ledger/keys",
+        "GET /ledger/tile/{path:path}",
+        "POST /oidc/again",
+        "GET /oidc/authorize",
+        "POST /oidc/authorize",
+        "POST /oidc/introspect",
+        "GET /oidc/jwks",
+        "GET /oidc/logout",
+        "POST /oidc/logout",
+        "POST /oidc/logout/confirm",
+        "POST /oidc/revoke",
+        "POST /oidc/token",
+        "GET /oidc/userinfo",
+        "POST /oidc/userinfo",
+        "GET /password",
+        "POST /password",
+        "POST /password/link",
+        "GET /setup",
+        "POST /setup",
+        "POST /setup/confirm",
+        "GET /sign-in",
+        "POST /sign-in",
+        "POST /sign-in/code",
+        "POST /sign-in/passkey",
+        "POST /sign-in/passkey/options",
+        "POST /sign-out",
+        "GET /sso/callback",
+        "POST /sso/start",
+    }
+)
