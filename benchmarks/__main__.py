@@ -22,6 +22,8 @@ from bailee.foundation.migrate import migrate
 from bailee.foundation.principal import system
 from bailee.foundation.settings import Settings
 from bailee.stores.vault import NewRecord
+from benchmarks import access
+from benchmarks.figures import Figure
 
 ROUNDS = 5
 BATCH = 1000
@@ -41,19 +43,6 @@ DEFINITION = {
     },
 }
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """One thing measured against its baseline. `rate` and `baseline` are per second, medians of the rounds."""
-
-    name: str
-    rate: float
-    against: str
-    baseline: float
-
-    @property
-    def ratio(self) -> float:
-        return self.rate / self.baseline
 
 
 async def rate(count: int, work: Callable[[], Awaitable[object]]) -> float:
@@ -157,17 +146,19 @@ async def measure(services: Services) -> list[Figure]:
     await bench.sequence()
     recorded = await once(EVENTS, bench.record_events())
     figures.append(Figure("leaves sequenced", await once(EVENTS, bench.sequence()), "events recorded", recorded))
-    return figures
+    return [*figures, await access.sign_ins(services), access.permission_checks()]
 
 
 def report(figures: list[Figure]) -> str:
     """The table, as Markdown."""
-    rows = [f"| {f.name} | {f.rate:,.0f} | {f.against} | {f.baseline:,.0f} | {f.ratio:.2f} |" for f in figures]
+    rows = [
+        f"| {f.name} | {f.rate:,.0f} | {f.against} | {f.baseline:,.0f} | {f.ratio:.2f} | {f.limit} |" for f in figures
+    ]
     return "\n".join([
         "# Benchmarks", "",
         f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, embedded PostgreSQL, "
         f"medians of {ROUNDS} rounds, one caller. Trust the ratios: each stands beside its baseline of the same run.",
-        "", "| what | per second | against | per second | ratio |", "|---|---:|---|---:|---:|", *rows, "",
+        "", "| what | per second | against | per second | ratio | to be |", "|---|---:|---|---:|---:|---|", *rows, "",
     ])  # fmt: skip
 
 
@@ -189,9 +180,10 @@ def main() -> None:
                     finally:
                         listening.cancel()
 
-            text = report(asyncio.run(run()))
+            figures = asyncio.run(run())
     finally:
         shutil.rmtree(data, ignore_errors=True)
+    text = report([*figures, *access.over_https()])
     print(text)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(text)
