@@ -120,6 +120,10 @@ class Person:
         assert answer.token
         return answer.token
 
+    def sign_in_anew(self) -> None:
+        """After what has ended every session: another role, for one."""
+        self.keep(self.sign_in())
+
     def client(self) -> Client:
         return self.instance.open(self.token)
 

@@ -1,6 +1,11 @@
 """One tenant's key against another tenant's things; test_authorisation_matrix.py tries who may call which route."""
 
+import json
 import re
+import socket
+import ssl
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -88,3 +93,39 @@ def test_tenant_in_the_body_is_no_way_in(demo: Demo, tenants: tuple[dict[str, st
         assert http.post("/api/v1/keys", json=body).status_code == 422
         events = http.get("/api/v1/events", params={"tenant": own["id"]})
     assert events.json().get("items", []) == []
+
+
+def _slowly(demo: Demo, token: str, change: Callable[[], object]) -> str:
+    """The status of a request whose last byte comes after `change`, and more than a second after the others."""
+    body = json.dumps({"email": "slow@people.example", "name": "Slow", "roles": ["auditor"]}).encode()
+    head = (
+        f"POST /api/v1/staff/invitations HTTP/1.1\r\nHost: localhost:{demo.port}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    context = ssl.create_default_context(cafile=str(demo.ca_file))
+    with (
+        socket.create_connection(("127.0.0.1", demo.port), 5) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as tls,
+    ):
+        tls.sendall(head.encode() + body[:-1])
+        time.sleep(1.2)
+        change()
+        tls.sendall(body[-1:])
+        return tls.recv(4096).partition(b"\r\n")[0].decode().split()[1]
+
+
+def test_rights_that_are_lost_while_a_body_is_on_its_way_are_lost(demo: Demo) -> None:
+    """Else somebody about to be dismissed opens a hundred requests, and finishes them afterwards."""
+    assert _slowly(demo, demo.invite_staff(["security_officer"]).token, lambda: None) == "201"
+    gone = demo.invite_staff(["security_officer"])
+    with demo.staff_client() as owner:
+        assert _slowly(demo, gone.token, lambda: owner.staff.disable(gone.id)) == "401"
+    late = demo.invite_staff(["security_officer"])
+    stale = "UPDATE sessions SET mfa_at = now() - interval '6 minutes' WHERE account_id = %s"
+
+    def age() -> None:
+        demo.sql(stale, (late_id,))
+        demo.sql("SELECT pg_notify('bailee_access', '')")
+
+    late_id = late.id
+    assert _slowly(demo, late.token, age) in ("401", "403")

@@ -31,6 +31,8 @@ class Caller(msgspec.Struct, frozen=True):
     token: str
     permissions: frozenset[str] | None
     person: bool
+    fresh: bool = True
+    """Whether a second factor was shown within the last minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +49,59 @@ def callers(demo: Demo) -> list[Caller]:
     found = [_staff(demo, role) for role in STAFF_ROLES if role not in ("owner", "superuser")]
     found.append(Caller("staff owner", demo.owner.token, STAFF_ROLES["owner"].permissions, person=True))
     found.append(_superuser(demo))
-    tenant, foreign = (demo.new_tenant(name, sorted(SCOPES)) for name in ("Matrix own", "Matrix foreign"))
+    tenant, foreign = (
+        demo.new_tenant(name, sorted(SCOPES), plan="enterprise") for name in ("Matrix own", "Matrix foreign")
+    )
     for role, content in TENANT_ROLES.items():
         person = demo.new_member(tenant["id"], role)
         found.append(Caller(f"member {role}", person.token, content.permissions, person=True))
     found.append(Caller("key with every scope", tenant["api_key"], expand(SCOPES), person=False))
     found.append(Caller("key of another tenant", foreign["api_key"], expand(SCOPES), person=False))
-    return found + _worthless(demo, tenant)
+    found.append(Caller("client with every scope", _client_token(demo, tenant), expand(SCOPES), person=False))
+    found.append(Caller("key with one scope", _narrow_key(demo, tenant), expand(["records:read"]), person=False))
+    return found + _stale(demo, tenant) + [_of_no_tenant(demo, tenant)] + _worthless(demo, tenant)
+
+
+def _client_token(demo: Demo, tenant: dict[str, str]) -> str:
+    """An OAuth client's access token."""
+    with demo.http(demo.tenant_owner(tenant["id"]).token) as http:
+        made = (
+            http.post("/api/v1/clients", json={"name": "machine", "scopes": sorted(SCOPES)}).raise_for_status().json()
+        )
+    with demo.http() as nobody:
+        form = {"grant_type": "client_credentials"}
+        answer = nobody.post("/oidc/token", data=form, auth=(made["id"], made["secret"]))
+    token: str = answer.raise_for_status().json()["access_token"]
+    return token
+
+
+def _narrow_key(demo: Demo, tenant: dict[str, str]) -> str:
+    with demo.open(tenant["api_key"]) as key:
+        return key.keys.create("narrow", ["records:read"]).token or ""
+
+
+def _stale(demo: Demo, tenant: dict[str, str]) -> list[Caller]:
+    """An owner of each kind, who showed the second factor a while ago."""
+    staff, member = demo.invite_staff(["owner"]), demo.new_member(tenant["id"], "owner")
+    for person in (staff, member):
+        demo.sql(
+            "UPDATE sessions SET mfa_at = now() - interval '6 minutes' WHERE account_id ="
+            " (SELECT account_id FROM accounts WHERE email = %s)",
+            (person.email,),
+        )
+    return [
+        Caller("staff owner, some minutes later", staff.token, STAFF_ROLES["owner"].permissions, True, fresh=False),
+        Caller("member owner, some minutes later", member.token, TENANT_ROLES["owner"].permissions, True, fresh=False),
+    ]
+
+
+def _of_no_tenant(demo: Demo, tenant: dict[str, str]) -> Caller:
+    """Somebody whose only membership has ended."""
+    person = demo.new_member(tenant["id"], "administrator")
+    token = person.token
+    with demo.http(demo.tenant_owner(tenant["id"]).token) as http:
+        http.delete(f"/api/v1/members/{person.id}").raise_for_status()
+    return Caller("member of no tenant", token, frozenset(), person=True)
 
 
 def _staff(demo: Demo, role: str) -> Caller:
@@ -85,6 +133,12 @@ def _worthless(demo: Demo, tenant: dict[str, str]) -> list[Caller]:
         key.keys.revoke(revoked.id)
         soon = datetime.now(UTC) + timedelta(seconds=1)
         expired = key.keys.create("expired", sorted(SCOPES), expires_at=soon)
+    late = demo.new_member(tenant["id"], "administrator")
+    demo.sql(
+        "UPDATE sessions SET expires_at = now() - interval '1 second' WHERE account_id ="
+        " (SELECT account_id FROM accounts WHERE email = %s)",
+        (late.email,),
+    )
     before = member.token
     with demo.http(before) as http:
         http.post("/api/v1/session/step-up", json={"code": member.recovery_codes.pop()}).raise_for_status()
@@ -93,6 +147,7 @@ def _worthless(demo: Demo, tenant: dict[str, str]) -> list[Caller]:
         Caller("disabled", gone.token, None, person=True),
         Caller("signed out", signed_out.token, None, person=True),
         Caller("replaced at step-up", before, None, person=True),
+        Caller("expired session", late.token, None, person=True),
         Caller("revoked key", revoked.token or "", None, person=False),
         Caller("expired key", expired.token or "", None, person=False),
         Caller("nonsense", "bst_nonsense", None, person=False),
@@ -150,10 +205,35 @@ def _try(http: httpx2.Client, route: dict[str, Any], caller: Caller) -> str:
     answer = http.request(**_request(route), headers={"Authorization": f"Bearer {caller.token}"})
     if caller.permissions is None:
         return "" if answer.status_code == UNAUTHENTICATED else f"a dead token was answered {answer.status_code}"
+    if allowed and route["step_up"] and caller.person and not caller.fresh:
+        asked = answer.status_code == FORBIDDEN and answer.json()["code"] == "step_up_required"
+        return "" if asked else f"should be asked for a second factor, and was answered {answer.status_code}"
     if allowed:
         bad = answer.status_code == UNAUTHENTICATED or answer.status_code >= 500 or _refused_for_lack(answer)
         return f"should be let through, and was answered {answer.status_code} {answer.text[:200]}" if bad else ""
     return "" if _refused_for_lack(answer) else f"should be refused, and was answered {answer.status_code}"
+
+
+def test_every_route_of_scim_is_for_machines_alone(
+    demo: Demo, routes: list[dict[str, Any]], callers: list[Caller]
+) -> None:
+    scim = [route for route in routes if route["path"].startswith("/scim/")]
+    assert len(scim) > 15
+    faults = []
+    with demo.http() as http:
+        for route in scim:
+            assert http.request(**_request(route)).status_code == UNAUTHENTICATED
+            for caller in callers:
+                answer = http.request(**_request(route), headers={"Authorization": f"Bearer {caller.token}"})
+                if caller.permissions is None:
+                    fits = answer.status_code == UNAUTHENTICATED
+                elif caller.person or "scim.provision" not in caller.permissions:
+                    fits = answer.status_code == FORBIDDEN
+                else:
+                    fits = answer.status_code not in (UNAUTHENTICATED, FORBIDDEN) and answer.status_code < 500
+                if not fits:
+                    faults.append(f"{route['method']} {route['path']} as {caller.name}: {answer.status_code}")
+    assert not faults, "\n".join(faults)
 
 
 def test_ones_own_account_is_for_whoever_is_signed_in(
@@ -205,6 +285,8 @@ def _look(http: httpx2.Client, route: dict[str, Any], caller: Caller) -> str:
     if caller.permissions is None:
         leads = answer.status_code == httpx2.codes.SEE_OTHER and answer.headers["location"].startswith("/sign-in")
         return "" if leads else where
+    if allowed and route["step_up"] and not caller.fresh:
+        return ""  # the page asks for it
     if allowed:
         return where if answer.status_code in (UNAUTHENTICATED, FORBIDDEN) or answer.status_code >= 500 else ""
     return "" if answer.status_code == FORBIDDEN else where
@@ -212,47 +294,70 @@ def _look(http: httpx2.Client, route: dict[str, Any], caller: Caller) -> str:
 
 @pytest.fixture(scope="module")
 def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
-    """The owner of one tenant, and the ids of another's things."""
-    mine, theirs = (demo.new_tenant(name, sorted(SCOPES)) for name in ("Neighbour one", "Neighbour two"))
+    """The owner of one tenant, and what another one's things are called, by the parameters of the routes."""
+    mine, theirs = (
+        demo.new_tenant(name, sorted(SCOPES), plan="enterprise") for name in ("Neighbour one", "Neighbour two")
+    )
     owner, other = demo.new_member(mine["id"], "owner"), demo.new_member(theirs["id"], "owner")
+    definition = {
+        "title": "Theirs", "purpose": "Trying every route.", "subject": "optional",
+        "fields": {"name": {"type": "string", "category": "identity"}},
+    }  # fmt: skip
     with demo.http(other.token) as http:
-        invited = http.post(
-            "/api/v1/members/invitations", json={"email": "n@example.com", "name": "N", "role": "viewer"}
-        ).json()
-        key = http.post("/api/v1/keys", json={"name": "theirs", "permissions": ["records:read"]}).json()
-    return owner, {"account": other.id, "invitation": invited["id"], "key": key["id"], "tenant": theirs["id"]}
+
+        def made(method: str, path: str, body: dict[str, Any]) -> Any:
+            return http.request(method, f"/api/v1{path}", json=body).raise_for_status().json()
+
+        invited = made("POST", "/members/invitations", {"email": "n@example.com", "name": "N", "role": "viewer"})
+        key = made("POST", "/keys", {"name": "theirs", "permissions": ["records:read"]})
+        client = made("POST", "/clients", {"name": "theirs", "scopes": ["records:read"]})
+        domain = made("POST", "/domains", {"domain": "theirs.example"})
+        made("PUT", "/roles/theirs", {"title": "Theirs", "permissions": ["records.read"]})
+        made("PUT", "/collections/theirs", definition)
+        record = made("POST", "/collections/theirs/records", {"subject": "theirs", "data": {"name": "n"}})
+        http.put("/api/v1/files/theirs", content=b"x").raise_for_status()
+    return owner, {
+        "account": other.id, "invitation": invited["id"], "key": key["id"], "client": client["id"],
+        "domain": domain["id"], "role": "theirs", "collection": "theirs", "record": record["id"], "file": "theirs",
+        "name": "theirs", "subject": "theirs", "tenant": theirs["id"],
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "method,path",
-    [
-        ("GET", "/api/v1/members/{account}"),
-        ("POST", "/api/v1/members/{account}/disable"),
-        ("POST", "/api/v1/members/{account}/enable"),
-        ("POST", "/api/v1/members/{account}/role"),
-        ("POST", "/api/v1/members/{account}/reset-factors"),
-        ("DELETE", "/api/v1/members/{account}"),
-        ("DELETE", "/api/v1/members/invitations/{invitation}"),
-        ("POST", "/api/v1/keys/{key}/rotate"),
-        ("DELETE", "/api/v1/keys/{key}"),
-    ],
-)
 def test_what_belongs_to_another_tenant_does_not_exist(
-    demo: Demo, neighbours: tuple[Person, dict[str, str]], method: str, path: str
+    demo: Demo, routes: list[dict[str, Any]], neighbours: tuple[Person, dict[str, str]]
 ) -> None:
+    """Every route of the API with something in its path, as an owner: the foreign thing, and one that is not there."""
     owner, theirs = neighbours
-    bodies: dict[str, dict[str, Any]] = {
-        "/api/v1/members/{account}/role": {"role": "viewer"},
-        "/api/v1/members/{account}/reset-factors": {"reason": "somebody else’s member"},
-        "/api/v1/keys/{key}/rotate": {"overlap_hours": 1},
-    }
+    tried, faults = 0, []
     with demo.http(owner.token) as http:
-        found, missing = (
-            http.request(method, path.format(**ids), json=bodies.get(path))
-            for ids in (theirs, dict.fromkeys(theirs, UNKNOWN))
-        )
-    assert found.status_code == NOT_FOUND
-    assert {**found.json(), "request_id": ""} == {**missing.json(), "request_id": ""}
+        for route in routes:
+            names = [name.partition(":")[0] for name in re.findall(r"\{([^}]+)\}", route["path"])]
+            if not _is_api(route) or not names or not set(route["permissions"]) <= TENANT_ROLES["owner"].permissions:
+                continue
+            if f"{route['method']} {route['path']}" in MADE_BY_NAME or not route["permissions"] or "measure" in names:
+                continue
+            unnamed = set(names) - theirs.keys()
+            assert not unnamed, f"say what {unnamed} of {route['path']} is called in the other tenant"
+            tried += 1
+            found, missing = (_foreign(http, route, names, ids) for ids in (theirs, dict.fromkeys(theirs, UNKNOWN)))
+            same = {**found.json(), "request_id": ""} == {**missing.json(), "request_id": ""}
+            if found.status_code != NOT_FOUND or not same:
+                faults.append(f"{route['method']} {route['path']}: {found.status_code} {found.text[:200]}")
+    assert tried > 25
+    assert not faults, "\n".join(faults)
+
+
+def _foreign(
+    http: httpx2.Client, route: dict[str, Any], names: list[str], ids: dict[str, str]
+) -> httpx2.Response:  # fmt: skip
+    path = route["path"]
+    for name in names:
+        path = re.sub(r"\{" + name + r"[^}]*\}", ids[name], path)
+    body = WELL_FORMED.get(f"{route['method']} {route['path']}")
+    if path.endswith(("/records/batch", "/records/read")):
+        lines = {"content": json.dumps(body).encode() + b"\n", "headers": {"Content-Type": "application/x-ndjson"}}
+        return http.request(route["method"], path, **lines)  # type: ignore[arg-type]
+    return http.request(route["method"], path, json=body if route["method"] in BODIES else None)
 
 
 def test_nobody_switches_into_a_tenant_they_do_not_belong_to(
@@ -265,6 +370,23 @@ def test_nobody_switches_into_a_tenant_they_do_not_belong_to(
 
 ACTS_WITHOUT_INPUT = frozenset({"POST /api/v1/break-glass/seal", "POST /api/v1/provider/rotate-keys"})
 """They would do what they are for: tried by their own tests."""
+MADE_BY_NAME = frozenset({
+    "PUT /api/v1/collections/{name:str}", "PUT /api/v1/roles/{role:str}", "PUT /api/v1/files/{file:str}",
+})  # fmt: skip
+"""Names are each tenant's own: these make a thing of one's own, whatever a neighbour calls theirs."""
+WELL_FORMED: dict[str, Any] = {
+    "POST /api/v1/members/{account:str}/role": {"role": "viewer"},
+    "POST /api/v1/members/{account:str}/reset-factors": {"reason": "somebody else’s member"},
+    "POST /api/v1/keys/{key:str}/rotate": {"overlap_hours": 1},
+    "POST /api/v1/clients/{client:str}/rotate-secret": {"overlap_hours": 1},
+    "PATCH /api/v1/clients/{client:str}": {"name": "mine", "scopes": ["records:read"]},
+    "POST /api/v1/collections/{name:str}/records": {"data": {"name": "n"}},
+    "POST /api/v1/collections/{name:str}/records/batch": {"data": {"name": "n"}},
+    "POST /api/v1/collections/{name:str}/records/read": {"id": UNKNOWN},
+    "PUT /api/v1/collections/{name:str}/records/{record:str}": {"data": {"name": "n"}},
+    "PATCH /api/v1/collections/{name:str}/records/{record:str}": {"data": {"name": "n"}},
+}
+"""What gets as far as looking for the thing."""
 NO_PAGES = ("/api/", "/ledger/", "/scim/", "/oidc/", "/.well-known/")
 OPEN = frozenset(
     {

@@ -21,7 +21,10 @@ def instance(fresh_instance: FreshInstance) -> Instance:
     with made.staff_client() as staff:
         tenant = staff.tenants.create("Strict", plan="enterprise").id
     with made.http(made.tenant_owner(tenant).token) as owner:
-        policy = {"require_mfa": True, "min_password_length": 14, "session_hours": 4, "version": 0}
+        policy = {
+            "require_mfa": True, "min_password_length": 14, "min_password_score": 3, "session_hours": 4,
+            "networks": ["127.0.0.0/8", "::1/128"], "version": 0,
+        }  # fmt: skip
         assert owner.put("/api/v1/policy", json=policy).is_success
     return made
 
@@ -136,6 +139,52 @@ def _mfa_of_members_made_up(instance: Instance) -> Callable[[], object]:
     return mend
 
 
+def _setup_link_left_over(instance: Instance) -> Callable[[], object]:
+    instance.sql("INSERT INTO setup_links (digest, expires_at) VALUES ('x', now() + interval '1 day')")
+    return lambda: instance.sql("DELETE FROM setup_links")
+
+
+def _staff_and_member_at_once(instance: Instance) -> Callable[[], object]:
+    instance.sql(
+        "INSERT INTO memberships (tenant_id, account_id, email, name, role, state, source)"
+        " SELECT t.tenant_id, a.account_id, a.email, a.name, 'viewer', 'active', 'invitation'"
+        " FROM tenants t, accounts a WHERE t.name = 'Strict' AND a.email = 'owner@bailee.example'"
+    )
+    return lambda: instance.sql("DELETE FROM memberships WHERE email = 'owner@bailee.example'")
+
+
+def _second_sealed_account(instance: Instance) -> Callable[[], object]:
+    mend = _insert_account(instance, None)
+    instance.sql("UPDATE accounts SET sealed = true WHERE email = 'eve@example.org'")
+    return mend
+
+
+def _role_never_confirmed(instance: Instance) -> Callable[[], object]:
+    instance.sql("UPDATE role_grants SET confirmed_at = now() - interval '1 year'")
+    return lambda: instance.sql("UPDATE role_grants SET confirmed_at = now()")
+
+
+def _member_of_a_superuser(instance: Instance) -> Callable[[], object]:
+    instance.sql("CREATE ROLE mighty SUPERUSER")
+    instance.sql("GRANT mighty TO bailee_operator")
+
+    def mend() -> None:
+        instance.sql("REVOKE mighty FROM bailee_operator")
+        instance.sql("DROP ROLE mighty")
+
+    return mend
+
+
+def _networks_widened_behind_the_log(instance: Instance) -> Callable[[], object]:
+    """As many as before, and others."""
+    instance.sql("UPDATE tenant_policies SET networks = '{0.0.0.0/0,::/0}'")
+    return lambda: instance.sql("UPDATE tenant_policies SET networks = '{127.0.0.0/8,::1/128}'")
+
+
+def _weak_hash_of_somebody_disabled(instance: Instance) -> Callable[[], object]:
+    return _insert_account(instance, "5f4dcc3b5aa765d61d8327deb882cf99", state="disabled")
+
+
 def _write(path: Path, content: str) -> Callable[[], object]:
     path.write_text(content)
     return path.unlink
@@ -210,18 +259,25 @@ type Break = Callable[[Instance], Callable[[], object]]
 BREAKS: list[tuple[str, Break]] = [
     ("access.no_default_secret", _readable_root_key),
     ("access.no_default_secret", _default_password),
+    ("access.no_default_secret", _setup_link_left_over),
     ("access.accounts_are_people", _dormant_account),
+    ("access.accounts_are_people", _staff_and_member_at_once),
+    ("access.accounts_are_people", _second_sealed_account),
     ("access.accounts_are_people", _account_of_nobody),
     ("access.accounts_are_people", _role_outlives_its_person),
     ("access.least_privilege", _standing_superuser),
     ("access.least_privilege", _role_past_row_security),
+    ("access.least_privilege", _member_of_a_superuser),
+    ("access.least_privilege", _role_never_confirmed),
     ("access.least_privilege", _elevation_without_second_person),
     ("access.least_privilege", _overdue_review),
     ("access.staff_use_mfa", _session_without_mfa),
     ("access.staff_use_mfa", _sign_in_without_mfa),
     ("access.tenant_policies_in_force", _policy_changed_behind_the_log),
+    ("access.tenant_policies_in_force", _networks_widened_behind_the_log),
     ("access.tenant_policies_in_force", _mfa_of_members_made_up),
     ("access.no_password_in_clear", _md5_hash),
+    ("access.no_password_in_clear", _weak_hash_of_somebody_disabled),
     ("access.no_password_in_clear", lambda i: _write(i.data / "logs" / "serve.log.1", f"password {CANARY}\n")),
     ("stores.no_plaintext_at_rest", lambda i: _write(i.data / "left-behind", f"x {CANARY}")),
     ("monitoring.no_content_in_logs", lambda i: _write(i.data / "logs" / "worker.log.1", f"content {CANARY}\n")),

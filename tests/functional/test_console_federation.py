@@ -222,7 +222,7 @@ def test_a_client_is_registered_gets_tokens_rotates_and_is_revoked(
     console.fill("Hours that the old secret goes on", "soon")
     console.press("Rotate the secret")
     console.sees("alert", "Enter a whole number")
-    assert page.get_by_label("Name").input_value() == "Portal"
+    assert page.get_by_label("Name", exact=True).input_value() == "Portal"
     console.fill("Hours that the old secret goes on", "1")
     console.press("Rotate the secret")
     expect(page.get_by_text("The secret before it is good until")).to_be_visible()
@@ -251,7 +251,8 @@ def test_many_clients_come_in_pages(console: Console, instance: Instance) -> Non
     other = _tenant(instance, "business")
     instance.sql(
         "INSERT INTO oauth_clients (tenant_id, client_id, name, kind, redirect_uris, post_logout_redirect_uris, scopes)"
-        " SELECT %s, id::uuid, 'Client', 'public', '{https://a.example/}', '{}', '{openid}' FROM unnest(%s) AS id",
+        " SELECT %s, id::uuid, 'Client', 'public', '{https://a.example/}', '{}', '{openid}'"
+        " FROM unnest(%s::text[]) AS id",
         (other, [str(uuid4()) for _ in range(51)]),
     )
     console.as_person(instance.tenant_owner(other))

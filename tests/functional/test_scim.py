@@ -20,7 +20,7 @@ from tests.functional.instance import Instance
 pytestmark = pytest.mark.functional
 
 DOMAIN = "directory.example"
-SCOPES = ["scim", "members:read", "domains.add", "domains.verify", "sso.read"]
+SCOPES = ["scim", "members:read"]
 
 
 class Employee(User):
@@ -53,7 +53,7 @@ def key(instance: Instance, names: DnsServer) -> str:
         tenant = _json(http.post("/api/v1/tenants", json={"name": "Directory", "plan": "enterprise"}))
         asked = {"name": "directory", "permissions": SCOPES}
         token: str = _json(http.post(f"/api/v1/tenants/{tenant['id']}/keys", json=asked))["token"]
-    with instance.http(token) as http:
+    with instance.http(instance.tenant_owner(tenant["id"]).token) as http:
         domain = _json(http.post("/api/v1/domains", json={"domain": DOMAIN}))
         names.publish(domain["record_name"], domain["record_value"])
         assert _json(http.post(f"/api/v1/domains/{domain['id']}/verify"))["verified_at"]
@@ -167,3 +167,44 @@ def test_a_key_without_the_scope_is_refused(instance: Instance, key: str) -> Non
     with instance.http(key) as http:
         assert http.get("/scim/v2/Users").status_code == 200
         assert http.get("/api/v1/members").status_code == 200
+
+
+def test_a_persons_own_session_does_not_speak_scim(instance: Instance) -> None:
+    """A role that may make a directory's key is not a directory: else it would make its holder an administrator."""
+    with instance.http(instance.staff_token) as http:
+        tenant = _json(http.post("/api/v1/tenants", json={"name": "By hand", "plan": "enterprise"}))
+    owner = instance.tenant_owner(tenant["id"])
+    with instance.http(owner.token) as http:
+        answer = http.post("/scim/v2/Groups", json={"displayName": "administrator", "members": [{"value": owner.id}]})
+        assert answer.status_code == 403, answer.text
+        assert http.get("/scim/v2/Users").status_code == 403
+
+
+@pytest.mark.parametrize("text", ["x" * 3000, " or ".join(f'userName eq "{n}@x.example"' for n in range(60))])
+def test_a_filter_has_bounds(http: httpx2.Client, text: str) -> None:
+    """One long filter would keep every tenant waiting."""
+    assert http.get("/Users", params={"filter": text[:6000]}).status_code == 400
+    assert http.post("/Users/.search", json={"filter": text}).status_code == 400
+
+
+def test_a_patch_has_bounds(http: httpx2.Client) -> None:
+    group = http.post("/Groups", json={"displayName": "Bounded"}).json()["id"]
+    patch = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}
+    operation = {"op": "replace", "path": "displayName", "value": "Bounded"}
+    assert http.patch(f"/Groups/{group}", json={**patch, "Operations": [operation] * 101}).status_code == 400
+    assert http.patch(f"/Groups/{group}", content=b" " * (1024 * 1024 + 1)).status_code == 413
+    assert http.delete(f"/Groups/{group}").status_code == 204
+
+
+def test_members_are_patched_by_the_hundred(http: httpx2.Client) -> None:
+    ids = [http.post("/Users", json={"userName": f"m{n}@{DOMAIN}"}).json()["id"] for n in range(100)]
+    group = http.post("/Groups", json={"displayName": "Everybody"}).json()["id"]
+    patch = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]}
+    add = {"op": "add", "path": "members", "value": [{"value": one} for one in ids]}
+    assert len(http.patch(f"/Groups/{group}", json={**patch, "Operations": [add]}).json()["members"]) == 100
+    gone = [{"op": "remove", "path": f'members[value eq "{one}"]'} for one in ids[:99]]
+    rename = {"op": "replace", "path": "displayName", "value": "Somebody"}
+    after = http.patch(f"/Groups/{group}", json={**patch, "Operations": [*gone, rename]}).json()
+    assert ([one["value"] for one in after["members"]], after["displayName"]) == ([ids[99]], "Somebody")
+    nobody = {"op": "remove", "path": "members"}
+    assert not http.patch(f"/Groups/{group}", json={**patch, "Operations": [nobody]}).json().get("members")

@@ -8,7 +8,6 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from bailee.access.permissions import TENANT_PERMISSIONS
 from tests.dns import dns_server
 from tests.functional.conftest import FreshInstance
 from tests.functional.instance import Instance
@@ -41,9 +40,7 @@ def instance(
         made.set_up()
         with made.http(made.staff_token) as http:
             tenant = _json(http.post("/api/v1/tenants", json={"name": "Company", "plan": "enterprise"}))
-            asked = {"name": "setup", "permissions": sorted(TENANT_PERMISSIONS)}
-            key: str = _json(http.post(f"/api/v1/tenants/{tenant['id']}/keys", json=asked))["token"]
-        with made.http(key) as http:
+        with made.http(made.tenant_owner(tenant["id"]).token) as http:
             domain = _json(http.post("/api/v1/domains", json={"domain": DOMAIN}))
             assert http.post(f"/api/v1/domains/{domain['id']}/verify").status_code == 409
             names.publish(domain["record_name"], domain["record_value"])

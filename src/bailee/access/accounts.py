@@ -22,6 +22,7 @@ from bailee.access.permissions import staff_permissions
 from bailee.access.sessions import Sessions, Start
 from bailee.access.store import accounts as rows
 from bailee.access.store import factors as factor_rows
+from bailee.access.store import members as member_rows
 from bailee.access.store import roles as role_rows
 from bailee.access.store import sessions as session_rows
 from bailee.access.tokens import LINK, digest_of, same
@@ -36,11 +37,11 @@ from bailee.events.catalogue import (
     AccountRenamed,
     FactorsReset,
     MfaEnrolled,
-    RoleWithdrawn,
+    RoleLost,
     SetupBegun,
     SetupLinkIssued,
 )
-from bailee.events.verbs import ANYONE, OWN, SYSTEM
+from bailee.events.verbs import ANYONE, OWN, SYSTEM, WITHIN
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import OperatorReader, OperatorWriter
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
@@ -164,11 +165,18 @@ class Accounts:
             raise NotFound
         return found
 
-    async def get_staff(self, tx: OperatorReader, account_id: UUID) -> Account:
-        """One of the operator's people. Raises NotFound, as for a customer's and for the sealed account."""
+    async def get_person(self, tx: OperatorReader, account_id: UUID) -> Account:
+        """One of the operator's people, or a customer's. Raises NotFound, as for the sealed account."""
         found = await self.get(tx, account_id)
-        if found.kind is not AccountKind.STAFF or found.sealed:
+        if found.sealed:
             raise NotFound
+        return found
+
+    async def find_person(self, tx: OperatorReader, email: str) -> Account:
+        """A customer's person by address: whole, so that nobody browses them. Raises NotFound."""
+        found = await rows.find_by_email(tx, normalise_email(email) or "-")
+        if found is None or found.kind is not AccountKind.MEMBER:
+            raise NotFound("No customer’s person has that address.")
         return found
 
     async def everyone(self, tx: OperatorReader) -> list[Account]:
@@ -187,7 +195,8 @@ class Accounts:
 
     @verb(AccountRenamed, permission=OWN)
     async def rename(self, tx: OperatorWriter, *, name: str, by: Principal) -> Account:
-        """The caller's own name. Raises Invalid."""
+        """The caller's own name. Raises Invalid, or Forbidden in a session that a tenant's identity provider began."""
+        await self._sessions.verify_own_way(tx, by=by)
         await rows.set_name(tx, by.account_id, verify_label(name, "name"))
         await self._events.record(tx, AccountRenamed(), by=by, on=Object("account", by.id), tenant=by.tenant_id)
         return await self.get(tx, by.account_id)
@@ -207,7 +216,7 @@ class Accounts:
             raise Conflict("This account is in use again.")
         return await self._disable(tx, account, "dormant", by)
 
-    @verb(AccountEnabled, permission="accounts.enable")
+    @verb(AccountEnabled, permission="accounts.enable", step_up=True)
     async def enable(self, tx: OperatorWriter, account_id: UUID, *, by: Principal) -> Account:
         """Lets a disabled account in again, with the credentials it had. Raises NotFound, Conflict, Forbidden."""
         account = await self._manageable(tx, account_id, by)
@@ -219,8 +228,9 @@ class Accounts:
 
     @verb(AccountOffBoarded, permission="accounts.off_board", step_up=True)
     async def off_board(self, tx: OperatorWriter, account_id: UUID, *, by: Principal) -> Account:
-        """A staff member leaves: sessions, factors, password and roles are gone. Raises NotFound, Conflict,
-        Forbidden.
+        """Somebody leaves: sessions, factors, password and roles are gone; memberships are their tenants' to end.
+
+        Raises NotFound, Conflict, Forbidden.
         """
         account = await self._manageable(tx, account_id, by)
         if account.state is AccountState.OFF_BOARDED:
@@ -233,14 +243,27 @@ class Accounts:
         await role_rows.end_elevations(tx, account_id)
         on = Object("account", str(account_id))
         for role in await role_rows.delete_grants(tx, account_id):
-            await self._events.record(tx, RoleWithdrawn(role, "off_boarding"), by=by, on=on)
+            await self._events.record(tx, RoleLost(role, "off_boarding"), by=by, on=on)
         await self._shut_out(tx, account_id)
         await self._events.record(tx, AccountOffBoarded(), by=by, on=on)
         return await self.get(tx, account_id)
 
+    @verb(AccountOffBoarded, permission=WITHIN)
+    async def retire(self, tx: OperatorWriter, account: Account, *, by: Principal) -> None:
+        """Takes the address from an account that belongs to no tenant any more: its holder vouches for somebody new.
+
+        Whoever had the account before can do nothing with it, and the new holder finds nothing of theirs.
+        """
+        await rows.retire(tx, account.id)
+        await self._factors.reset(tx, account.id)
+        await self._shut_out(tx, account.id)
+        await self._events.record(tx, AccountOffBoarded(), by=by, on=Object("account", str(account.id)))
+
     @verb(FactorsReset, permission="accounts.reset_factors", step_up=True)
     async def reset_factors(self, tx: OperatorWriter, account_id: UUID, *, reason: str, by: Principal) -> str | None:
-        """A colleague has lost every second factor: sessions end, and a mailed link lets a new one be enrolled.
+        """Somebody has lost every second factor: sessions end, and a mailed link lets a colleague enrol a new one. A
+        customer's person signs in with the password and enrols one then; it is for those whose tenants cannot decide
+        alone, because they belong to several or nobody else is an owner.
 
         Also for a colleague who has accepted an invitation and let the time to enrol go by. `reason` says why, for
         whoever looks into it. Answers the link where no mail server is configured to send it.
@@ -254,6 +277,9 @@ class Accounts:
         await rows.insert_reset(tx, new_id(), account_id, by.id, reason)
         await self._shut_out(tx, account_id)
         await self._events.record(tx, FactorsReset(count), by=by, on=Object("account", str(account_id)))
+        if account.kind is AccountKind.MEMBER:
+            await self._mail.queue(tx, self._letters.factors_reset(account.email))
+            return None
         link_id, expires_at = new_id(), self._clock.now() + _ENROLMENT_LIFE
         token, digest = LINK.new(link_id)
         await rows.replace_link(tx, link_id, "enrol", account_id, digest, expires_at)
@@ -263,9 +289,9 @@ class Accounts:
     # --- inside ---------------------------------------------------------------------------------------
 
     async def _manageable(self, tx: OperatorReader, account_id: UUID, by: Principal) -> Account:
-        """A staff account that `by` may act on: not their own, not the sealed one, an owner's only as an owner."""
+        """An account that `by` may act on: not their own, not the sealed one, an owner's only as an owner."""
         account = await self.get(tx, account_id)
-        if account.kind is not AccountKind.STAFF or account.sealed:
+        if account.sealed:
             raise NotFound
         if by.id == str(account_id):
             raise Forbidden("Somebody else has to do this to your account.")
@@ -293,6 +319,7 @@ class Accounts:
         await session_rows.delete_sessions(tx, account_id)
         await session_rows.delete_devices(tx, account_id)
         await rows.delete_links(tx, account_id)
+        await member_rows.withdraw_all_invitations_of(tx, str(account_id))
         await announce(tx)
 
     async def _valid_link(self, tx: OperatorWriter) -> rows.SetupLink:

@@ -7,6 +7,8 @@ become another's account (UTS #39, confusable detection). Domains beyond ASCII a
 import hashlib
 import re
 
+from bailee.foundation.settings import MAILBOX
+
 MAX = 254
 _SHAPE = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", re.ASCII
@@ -14,6 +16,8 @@ _SHAPE = re.compile(
 RULE = "Give an e-mail address such as name@example.com, in ASCII characters alone."
 
 
+SEALED = "break-glass@sealed.invalid"
+"""The name of the sealed account."""
 _NOBODYS = (".invalid", "@invalid")
 """Where no mail ever goes (RFC 2606): the names of the sealed account and of the people that checks make up."""
 
@@ -23,7 +27,7 @@ def normalise_email(email: str) -> str:
     if len(email) > MAX * 2 or not email.isascii():
         return ""
     trimmed = email.strip().lower()
-    return trimmed if len(trimmed) <= MAX and _SHAPE.fullmatch(trimmed) else ""
+    return trimmed if len(trimmed) <= MAX and _SHAPE.fullmatch(trimmed) and MAILBOX.fullmatch(trimmed) else ""
 
 
 def account_digest(email: str) -> bytes:

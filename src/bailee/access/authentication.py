@@ -34,7 +34,7 @@ from bailee.foundation.ids import TenantId
 from bailee.foundation.principal import ActorKind, Principal, Unauthenticated, anonymous
 from bailee.foundation.revocation import CHANNEL
 from bailee.foundation.settings import Access
-from bailee.tenants.model import TenantState
+from bailee.tenants.model import PLANS, TenantState
 
 log = structlog.get_logger()
 
@@ -42,6 +42,7 @@ _TOUCH = timedelta(minutes=1)
 _STEP_UP = timedelta(minutes=5)
 _REMEMBERED_SECONDS = 20.0
 _REMEMBERED = 10_000
+_OTHER_NETWORK = "This tenant does not let in the network that you come from."
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -173,8 +174,10 @@ class Authenticator:
         if session.kind is AccountKind.STAFF:
             permissions = frozenset() if known.unmet else staff_permissions([*session.roles, *session.elevated])
             return _principal(ActorKind.STAFF, session, permissions, known.unmet, caller, stepped_up=stepped_up)
+        if session.role_changed_at is not None and session.created_at < session.role_changed_at:
+            raise _refused()
         unmet = (*known.unmet, *tenant_demands(session, caller.address, now, mfa=self._limits.member_mfa))
-        permissions = frozenset() if unmet else _member_permissions(session)
+        permissions = _in_spite_of(unmet, session) if unmet else _member_permissions(session)
         return _principal(ActorKind.MEMBER, session, permissions, unmet, caller, stepped_up=stepped_up)
 
     async def _examine(self, token: Parsed, now: datetime) -> _Known:
@@ -263,12 +266,13 @@ def tenant_demands(session: SessionCheck, address: str | None, now: datetime, *,
         return ("This tenant is not active. Ask whoever runs the service.",)
     found = []
     if session.networks and not is_within(address, map(network_of, session.networks)):
-        found.append("This tenant does not let in the network that you come from.")
+        found.append(_OTHER_NETWORK)
     if session.sso_tenant_id not in (None, session.tenant_id):
         found.append("You came through another tenant's identity provider. Sign in with your own password or passkey.")
     # Owners come in by themselves too, with a second factor: somebody has to when the identity provider is away.
     owner_with_mfa = session.member_role == "owner" and session.mfa_at is not None
-    if session.require_sso and session.sso_tenant_id != session.tenant_id and not owner_with_mfa:
+    has_sso = "sso" in PLANS.get(session.plan or "", ())
+    if session.require_sso and has_sso and session.sso_tenant_id != session.tenant_id and not owner_with_mfa:
         found.append("This tenant asks you to sign in through its identity provider.")
     elif (mfa or session.require_mfa) and session.mfa_at is None and session.sso_tenant_id != session.tenant_id:
         found.append("This tenant asks for a second factor: enrol one under your account, or sign in with it.")
@@ -277,6 +281,15 @@ def tenant_demands(session: SessionCheck, address: str | None, now: datetime, *,
     if session.session_hours and now - session.created_at > timedelta(hours=session.session_hours):
         found.append("Your session is older than this tenant allows. Sign in again.")
     return tuple(found)
+
+
+def _in_spite_of(unmet: tuple[str, ...], session: SessionCheck) -> frozenset[str]:
+    """What is left to somebody who does not meet the demands. An owner who comes from elsewhere can mend the list of
+    networks: a network changes, or was mistyped, and nobody else could let them in again.
+    """
+    if unmet == (_OTHER_NETWORK,) and session.member_role == "owner" and session.mfa_at is not None:
+        return frozenset({"policy.read", "policy.change"})
+    return frozenset()
 
 
 def _member_permissions(session: SessionCheck) -> frozenset[str]:
@@ -291,8 +304,9 @@ def _principal(
 ) -> Principal:  # fmt: skip
     # Whoever is no member any more leaves nothing in the tenant's log either.
     tenant = session.tenant_id if session.member_state is not None else None
+    lent = permissions - staff_permissions(session.roles) if kind is ActorKind.STAFF else frozenset()
     return Principal(
         kind, str(session.account_id), permissions, tenant, address=caller.address,
         request_id=caller.request_id, device=caller.device, session_id=session.session_id, stepped_up=stepped_up,
-        unmet=unmet,
+        lent=lent, proof=session.digest, unmet=unmet,
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """The break-glass account: one sealed account for the day when nobody else gets in (TOM 2.1, 2.2).
 
 Sealing prints a password and a few codes once, to be kept in a safe; the server keeps hashes. The first sign-in
-raises the alarm, ends the password and lasts an hour; then somebody seals the account anew.
+raises the alarm, ends the password and lasts an hour, with an owner's rights; then an owner seals the account anew.
+Everybody in charge is told of each sealing and of each use.
 """
 
 import secrets
@@ -9,7 +10,9 @@ from uuid import UUID
 
 import msgspec
 
+from bailee.access.addresses import SEALED as EMAIL
 from bailee.access.factors import Factors
+from bailee.access.letters import Letters
 from bailee.access.model import AccountKind, AccountState
 from bailee.access.store import accounts as rows
 from bailee.access.store import roles as role_rows
@@ -17,15 +20,18 @@ from bailee.access.store import sessions as session_rows
 from bailee.encryption.hashing import PasswordHasher
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import BreakGlassSealed
+from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database, OperatorReader, OperatorWriter
 from bailee.foundation.ids import new_id
-from bailee.foundation.principal import Principal
+from bailee.foundation.mail import Mail
+from bailee.foundation.principal import Forbidden, Principal
 from bailee.foundation.revocation import announce
 from bailee.foundation.secrets import Secret
 
-EMAIL = "break-glass@sealed.invalid"
 _NAME = "Break-glass account"
-_ROLE = "superuser"
+_ROLE = "owner"
+ALARMED = ["owner", "security_officer"]
+"""Who is told when the account is sealed or opened."""
 _CODES = 6
 
 
@@ -47,14 +53,23 @@ class BreakGlassState(msgspec.Struct, frozen=True):
 class BreakGlass:
     """The sealed account."""
 
-    def __init__(self, database: Database, events: Events, hasher: PasswordHasher, factors: Factors) -> None:
+    def __init__(
+        self, database: Database, events: Events, hasher: PasswordHasher, factors: Factors, mail: Mail,
+        letters: Letters, clock: Clock,
+    ) -> None:  # fmt: skip
         self._database = database
         self._events = events
         self._hasher = hasher
         self._factors = factors
+        self._mail = mail
+        self._letters = letters
+        self._clock = clock
 
     async def seal(self, *, by: Principal) -> SealedEnvelope:
-        """Makes the account, or seals it anew: whatever opened it before opens it no more."""
+        """Makes the account, or seals it anew: whatever opened it before opens it no more.
+
+        Raises Forbidden for the account itself, and for somebody who is an owner for the moment only.
+        """
         password = "-".join(secrets.token_hex(4) for _ in range(5))
         password_hash = await self._hasher.hash(Secret(password.encode()))
         async with self._database.operator() as tx:
@@ -66,6 +81,8 @@ class BreakGlass:
     ) -> SealedEnvelope:
         """The transaction of `seal`."""
         account_id = await self._account(tx)
+        if by.id == str(account_id) or not by.holds("break_glass.seal"):
+            raise Forbidden("An owner seals this account, from an account of their own.")
         await rows.set_password(tx, account_id, password_hash)
         await session_rows.delete_sessions(tx, account_id)
         await session_rows.delete_devices(tx, account_id)
@@ -73,6 +90,8 @@ class BreakGlass:
         codes = await self._factors.replace_recovery_codes(tx, account_id, _CODES)
         await announce(tx)
         await self._events.record(tx, BreakGlassSealed(), by=by, on=Object("account", str(account_id)))
+        for email in await rows.list_staff_emails(tx, ALARMED):
+            await self._mail.queue(tx, self._letters.break_glass_sealed(email, self._clock.now()))
         return SealedEnvelope(EMAIL, password, codes)
 
     async def state(self, tx: OperatorReader) -> BreakGlassState:
@@ -82,11 +101,10 @@ class BreakGlass:
 
     async def _account(self, tx: OperatorWriter) -> UUID:
         there = await rows.find_by_email(tx, EMAIL)
-        if there is not None:
-            return there.id
-        account_id = new_id()
-        await rows.insert_account(
-            tx, account_id, AccountKind.STAFF, EMAIL, _NAME, AccountState.ACTIVE, None, sealed=True
-        )
-        await role_rows.insert_grant(tx, account_id, _ROLE, "seal")
+        account_id = there.id if there else new_id()
+        if there is None:
+            await rows.insert_account(
+                tx, account_id, AccountKind.STAFF, EMAIL, _NAME, AccountState.ACTIVE, None, sealed=True
+            )
+            await role_rows.insert_grant(tx, account_id, _ROLE, "seal")
         return account_id

@@ -166,7 +166,7 @@ class DeviceSignIn:
         async with self._database.operator() as tx:
             await self._verify_approver(tx, by)
             attempt = await session_rows.begin_attempt(
-                tx, throttle_key(by.address), _guesses_of(by.account_id), None, per_address=_PER_ADDRESS,
+                tx, f"codes {throttle_key(by.address)}", _guesses_of(by.account_id), None, per_address=_PER_ADDRESS,
                 per_account=_PER_ACCOUNT,
             )  # fmt: skip
         if attempt is None:

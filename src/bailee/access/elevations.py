@@ -6,7 +6,7 @@ from bailee.access.accounts import verify_reason
 from bailee.access.errors import GrantRefused
 from bailee.access.letters import Letters
 from bailee.access.model import Elevation
-from bailee.access.permissions import STAFF_ROLES
+from bailee.access.permissions import CRITICAL, STAFF_ROLES
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import roles as rows
 from bailee.events import Events, Object, verb
@@ -19,7 +19,7 @@ from bailee.foundation.principal import ActorKind, Principal, system
 from bailee.foundation.revocation import announce
 
 _SHORTEST, _LONGEST = 5, 480
-_DECIDERS = ["owner", "security_officer"]
+_DECIDERS = ("owner", "security_officer")
 
 
 class Elevations:
@@ -53,17 +53,23 @@ class Elevations:
         on = Object("elevation", str(elevation_id))
         await self._events.record(tx, ElevationRequested(role, minutes), by=by, on=on)
         own = await account_rows.find_account(tx, by.account_id)
-        for email in await account_rows.list_staff_emails(tx, _DECIDERS):
+        for email in await account_rows.list_staff_emails(tx, _deciders(role)):
             if own is None or email != own.email:
                 await self._mail.queue(tx, self._letters.elevation_requested(email, STAFF_ROLES[role].title))
         return await self.get(tx, elevation_id)
 
     @verb(ElevationDecided, permission="elevations.decide", step_up=True)
     async def decide(self, tx: OperatorWriter, elevation_id: UUID, *, approve: bool, by: Principal) -> Elevation:
-        """Approves or refuses somebody else's request. Raises NotFound, Conflict, GrantRefused for one's own."""
+        """Approves or refuses somebody else's request. Who approves holds the role's permissions, and not for a time
+        only; of what nobody holds, an owner decides.
+
+        Raises NotFound, Conflict, GrantRefused.
+        """
         elevation = await self.get(tx, elevation_id)
         if by.kind is ActorKind.STAFF and elevation.account_id == by.account_id:
             raise GrantRefused("A second person has to decide on your request.")
+        if approve and not all(by.holds(one) for one in _to_hold(elevation.role)):
+            raise GrantRefused("This role permits more than you may do yourself. Ask an owner to decide.")
         if not await rows.decide_elevation(tx, elevation_id, by.account_id, approved=approve):
             raise Conflict("This request is no longer open.")
         await announce(tx)
@@ -105,3 +111,14 @@ class Elevations:
             on = Object("elevation", str(one.id))
             await self._events.record(tx, ElevationEnded(one.role), by=system("clock"), on=on)
         return len(ended)
+
+
+def _to_hold(role: str) -> frozenset[str]:
+    """What somebody holds who may lend a role: all of it that anybody holds standing."""
+    found = STAFF_ROLES.get(role)
+    return found.permissions - CRITICAL if found else frozenset({Principal.EVERYTHING})
+
+
+def _deciders(role: str) -> list[str]:
+    """The roles of those who may approve a request for `role`."""
+    return [name for name in _DECIDERS if _to_hold(role) <= STAFF_ROLES[name].permissions]

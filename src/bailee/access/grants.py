@@ -4,7 +4,7 @@ Nobody grants what they do not hold, nobody changes their own roles, and the las
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -13,15 +13,16 @@ from bailee.access.errors import GrantRefused
 from bailee.access.model import AccountKind, AccountState, Grant
 from bailee.access.permissions import STAFF_ROLES, staff_permissions
 from bailee.access.store import accounts as account_rows
+from bailee.access.store import members as member_rows
 from bailee.access.store import roles as rows
+from bailee.access.store import sessions as session_rows
 from bailee.events import Events, Object, verb
-from bailee.events.catalogue import PrivilegesReported, RoleGranted, RoleWithdrawn
+from bailee.events.catalogue import PrivilegesReported, RoleGranted, RoleLost, RoleWithdrawn
 from bailee.events.verbs import WITHIN
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import OperatorReader, OperatorWriter
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
 from bailee.foundation.principal import Principal
-from bailee.foundation.revocation import announce
 
 REPORT_DAYS = 90
 
@@ -33,6 +34,8 @@ class Privileges(msgspec.Struct, frozen=True):
     email: str
     name: str
     roles: list[str]
+    since: datetime
+    """When the newest of the roles was granted."""
     used: list[str]
     unused: list[str]
     """Permissions held and not used within the period. Reading that leaves no event is not counted either way."""
@@ -49,10 +52,11 @@ class Grants:
 
     @verb(RoleGranted, permission="roles.grant", step_up=True)
     async def grant(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
-        """Gives a staff member a role. Raises NotFound, Invalid, GrantRefused, Conflict."""
+        """Gives a staff member a role; their sessions end. Raises NotFound, Invalid, GrantRefused, Conflict."""
         verify_grantable([role], by)
         if by.id == str(account_id):
             raise GrantRefused("Somebody else has to grant you a role. For a limited time, request an elevation.")
+        await account_rows.lock_account(tx, account_id)
         account = await account_rows.find_account(tx, account_id)
         if account is None or account.kind is not AccountKind.STAFF or account.sealed:
             raise NotFound
@@ -60,26 +64,34 @@ class Grants:
             raise Conflict(f"This account is {account.state.value}.")
         if not await rows.insert_grant(tx, account_id, role, by.id):
             raise Conflict("This person has that role already.")
-        await announce(tx)
+        await session_rows.delete_sessions(tx, account_id)
         await self._events.record(tx, RoleGranted(role), by=by, on=Object("account", str(account_id)))
 
     @verb(RoleWithdrawn, permission="roles.withdraw", step_up=True)
     async def withdraw(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
-        """Takes a role away at once. Raises NotFound, GrantRefused, or Conflict for the last owner."""
+        """Takes a role away at once; the person's sessions end. Raises NotFound, GrantRefused, or Conflict for the last
+        owner.
+        """
         verify_grantable([role], by)
-        await self.take(tx, account_id, role, "administrator", by=by)
+        if by.id == str(account_id):
+            raise GrantRefused("Somebody else has to withdraw a role of yours.")
+        await self._take(tx, account_id, role)
+        await self._events.record(tx, RoleWithdrawn(role), by=by, on=Object("account", str(account_id)))
 
-    @verb(RoleWithdrawn, permission=WITHIN)
-    async def take(self, tx: OperatorWriter, account_id: UUID, role: str, reason: str, *, by: Principal) -> None:
+    @verb(RoleLost, permission=WITHIN)
+    async def take_in_review(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
         """The same for an access review, which has its own verb. Raises NotFound, Conflict."""
+        await self._take(tx, account_id, role)
+        await self._events.record(tx, RoleLost(role, "review"), by=by, on=Object("account", str(account_id)))
+
+    async def _take(self, tx: OperatorWriter, account_id: UUID, role: str) -> None:
         owners = await rows.lock_owners(tx)
         if role == "owner" and owners == [account_id]:
             raise Conflict("This is the last owner. Make somebody else an owner first.")
         if not await rows.delete_grant(tx, account_id, role):
             raise NotFound
-        await announce(tx)
-        details = msgspec.convert({"role": role, "reason": reason}, RoleWithdrawn)
-        await self._events.record(tx, details, by=by, on=Object("account", str(account_id)))
+        await session_rows.delete_sessions(tx, account_id)
+        await member_rows.withdraw_all_invitations_of(tx, str(account_id))
 
     async def all(self, tx: OperatorReader, account_id: UUID | None = None) -> list[Grant]:
         """Every standing role, or one person's."""
@@ -106,6 +118,7 @@ class Grants:
             first.email,
             first.name,
             [grant.role for grant in grants],
+            max(grant.granted_at for grant in grants),
             sorted(used),
             sorted(held - used),
         )
@@ -118,5 +131,8 @@ def verify_grantable(roles: Iterable[str], by: Principal) -> None:
         if role is None or role.elevation_only:
             known = ", ".join(sorted(one for one, found in STAFF_ROLES.items() if not found.elevation_only))
             raise Invalid("The role is not valid.", errors=[FieldError("role", f"Choose one of: {known}.")])
-        if not all(by.may(permission) for permission in role.permissions):
-            raise GrantRefused("You cannot grant or take a role that permits more than you may do yourself.")
+        if not all(by.holds(permission) for permission in role.permissions):
+            raise GrantRefused(
+                "You cannot grant or take a role that permits more than you may do yourself; what you were lent for a "
+                "time does not count."
+            )

@@ -20,6 +20,7 @@ from bailee.access.model import (
     StartedSession,
 )
 from bailee.access.sessions import Sessions, Start
+from bailee.access.sign_in import SignIn
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import members as rows
 from bailee.access.store import roles as role_rows
@@ -45,6 +46,7 @@ from bailee.foundation.database import (
     constraints,
 )
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
+from bailee.foundation.http import parse_uuid
 from bailee.foundation.ids import OPERATOR, TenantId, new_id
 from bailee.foundation.mail import Mail
 from bailee.foundation.principal import ActorKind, Forbidden, Principal
@@ -69,14 +71,15 @@ class Invitations:
     """Asking people to join: the operator's staff, or a tenant's members."""
 
     def __init__(
-        self, database: Database, events: Events, accounts: Accounts, members: Members, sessions: Sessions, mail: Mail,
-        letters: Letters, limits: Access, clock: Clock,
+        self, database: Database, events: Events, accounts: Accounts, members: Members, sessions: Sessions,
+        sign_in: SignIn, mail: Mail, letters: Letters, limits: Access, clock: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._events = events
         self._accounts = accounts
         self._members = members
         self._sessions = sessions
+        self._sign_in = sign_in
         self._mail = mail
         self._letters = letters
         self._limits = limits
@@ -162,15 +165,17 @@ class Invitations:
     ) -> StartedSession:
         """Makes the account. A member is signed in; staff get a session in which nothing but enrolling a factor works.
 
-        Raises LinkRefused, Invalid, or Conflict for somebody who has an account and joins with it instead.
+        Raises LinkRefused, Invalid, TooManyAttempts, or Conflict for somebody who has an account and joins with it
+        instead.
         """
         async with self._database.operator_read() as reader:
-            _parsed, found = await self._valid(reader, token)
+            parsed, found = await self._valid(reader, token)
             place = "" if found.tenant_id == OPERATOR else await self._place(reader, found.tenant_id)
         staff = found.tenant_id == OPERATOR
         name = verify_label(name, "name")
         async with self._database.tenant_read(found.tenant_id) as tenant_tx:
             rules = None if staff else await self._members.password_rules(tenant_tx)
+        await self._sign_in.count_attempt(found.email, parsed.id, by=by)
         password_hash = await self._accounts.prepare_password(
             password, email=found.email, name=name, staff=staff, rules=rules, tenant=place
         )
@@ -183,12 +188,13 @@ class Invitations:
     ) -> StartedSession:
         """The transaction of `accept`. Of many at once, one succeeds."""
         parsed, found = await self._valid(tx, token)
+        await self._verify_first_owner(tx, found)
         if not await rows.use_invitation(tx, found.tenant_id, parsed.id):
             raise LinkRefused
         staff = found.tenant_id == OPERATOR
         account_kind = AccountKind.STAFF if staff else AccountKind.MEMBER
         state = AccountState.PENDING if staff else AccountState.ACTIVE
-        account_id = await self._account(tx, found.email, name, account_kind, state, password_hash)
+        account_id = await self._account(tx, found, name, account_kind, state, password_hash)
         on = Object("account", str(account_id))
         await self._events.record(tx, AccountCreated(found.roles[0]), by=by, on=on)
         if not staff:
@@ -216,6 +222,7 @@ class Invitations:
             raise Forbidden("This invitation is for another address. Sign in with the account it was sent to.")
         if found.tenant_id == OPERATOR or by.kind is not ActorKind.MEMBER:
             raise Forbidden("An account is staff's or a member's. Ask for an invitation to another address.")
+        await self._verify_first_owner(tx, found)
         if not await rows.use_invitation(tx, found.tenant_id, parsed.id):
             raise LinkRefused
         await self._members.join(
@@ -245,7 +252,9 @@ class Invitations:
         invitation_id = new_id()
         token, digest = INVITATION.new(place, invitation_id)
         expires_at = self._clock.now() + timedelta(hours=self._limits.invitation_hours)
-        await rows.insert_invitation(tx, place, invitation_id, email, name, roles, digest, by.id, expires_at)
+        await rows.insert_invitation(
+            tx, place, invitation_id, email, name, roles, digest, by.id, expires_at, mailed=self._mail.configured
+        )
         sent = await self._mail.queue(tx, self._letters.invitation(email, token, called, expires_at))
         made = await rows.find_invitation(tx, place, invitation_id)
         if made is None:
@@ -266,15 +275,28 @@ class Invitations:
             raise LinkRefused
         return parsed, found
 
+    async def _verify_first_owner(self, tx: OperatorWriter, found: rows.InvitationCheck) -> None:
+        """Staff invite a tenant's first owner, and no second one: of several links the first that is used counts."""
+        if found.tenant_id == OPERATOR or found.roles != ["owner"]:
+            return
+        inviter = parse_uuid(found.invited_by)
+        account = await account_rows.find_account(tx, inviter) if inviter else None
+        by_staff = account is not None and account.kind is AccountKind.STAFF
+        if by_staff and await rows.has_owner(tx, found.tenant_id):
+            raise LinkRefused
+
     async def _account(
-        self, tx: OperatorWriter, email: str, name: str, kind: AccountKind, state: AccountState, password_hash: str
-    ) -> UUID:
-        there = await account_rows.find_by_email(tx, email)
+        self, tx: OperatorWriter, found: rows.InvitationCheck, name: str, kind: AccountKind, state: AccountState,
+        password_hash: str,
+    ) -> UUID:  # fmt: skip
+        there = await account_rows.find_by_email(tx, found.email)
         known = Conflict("You have an account already: sign in with it, then open the link again.")
         if there is None:
             account_id = new_id()
             with constraints({"accounts_email_key": known}):  # made meanwhile, by another invitation
-                await account_rows.insert_account(tx, account_id, kind, email, name, state, password_hash)
+                await account_rows.insert_account(
+                    tx, account_id, kind, found.email, name, state, password_hash, verified=found.mailed
+                )
             return account_id
         if there.state is not AccountState.OFF_BOARDED or there.kind is not kind:
             raise known

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import structlog
+
 from bailee.access.accounts import Accounts
 from bailee.access.elevations import Elevations
 from bailee.access.letters import Letters
@@ -11,20 +13,23 @@ from bailee.access.store import factors as factor_rows
 from bailee.access.store import keys as key_rows
 from bailee.access.store import members as member_rows
 from bailee.access.store import sessions as session_rows
+from bailee.access.store.keys import ExpiringKey
 from bailee.events import Events, Object
 from bailee.events.catalogue import ApiKeyExpiryAnnounced, DormancyAnnounced
 from bailee.foundation.clock import Clock
-from bailee.foundation.database import Database
-from bailee.foundation.errors import Conflict
+from bailee.foundation.database import Database, TenantWriter
+from bailee.foundation.errors import Conflict, Error
 from bailee.foundation.jobs import Jobs
 from bailee.foundation.mail import Mail
 from bailee.foundation.principal import system
 from bailee.foundation.settings import Access
 from bailee.tenants import store as tenant_rows
 
+log = structlog.get_logger()
+
 _WARNING = timedelta(days=14)
 _KEY_NOTICE = timedelta(days=14)
-_TOLD_OF_KEYS = ("owner", "administrator")
+_TOLD_OF_KEYS = ["owner", "administrator"]
 
 
 class Upkeep:
@@ -79,12 +84,15 @@ class Upkeep:
             to_warn = await account_rows.list_unseen(reader, now - dormant + _WARNING, warned=False)
             warned = await account_rows.list_unseen(reader, now - dormant, warned=True)
         for account in to_warn:
-            async with self._database.operator() as tx:
-                await account_rows.mark_warned(tx, account.id)
-                disabled_on = max(account.seen_at + dormant, now + _WARNING)
-                await self._mail.queue(tx, self._letters.dormant(account.email, disabled_on))
-                on = Object("account", str(account.id))
-                await self._events.record(tx, DormancyAnnounced(_WARNING.days), by=system("clock"), on=on)
+            try:
+                async with self._database.operator() as tx:
+                    await account_rows.mark_warned(tx, account.id)
+                    disabled_on = max(account.seen_at + dormant, now + _WARNING)
+                    await self._mail.queue(tx, self._letters.dormant(account.email, disabled_on))
+                    on = Object("account", str(account.id))
+                    await self._events.record(tx, DormancyAnnounced(_WARNING.days), by=system("clock"), on=on)
+            except Error:  # the others are warned all the same
+                log.exception("a dormant account cannot be warned", account=str(account.id))
         for account in warned:
             if account.dormancy_warned_at is not None and now - account.dormancy_warned_at >= _WARNING:
                 try:
@@ -98,16 +106,19 @@ class Upkeep:
         async with self._database.operator_read() as reader:
             keys = await key_rows.list_expiring(reader, self._clock.now() + _KEY_NOTICE)
         for key in keys:
-            async with self._database.tenant(key.tenant_id) as tx:
-                if not await key_rows.mark_reminded(tx, key.key_id):
-                    continue
-                tenant = await tenant_rows.find_tenant(tx, key.tenant_id)
-                for member in await member_rows.list_memberships(tx, limit=1000):
-                    if member.role in _TOLD_OF_KEYS and member.state == "active":
-                        place = tenant.name if tenant else ""
-                        await self._mail.queue(
-                            tx, self._letters.key_expires(member.email, key.name, place, key.expires_at)
-                        )
-                days = (key.expires_at - self._clock.now()).days
-                on = Object("api_key", str(key.key_id))
-                await self._events.record(tx, ApiKeyExpiryAnnounced(max(days, 0)), by=system("clock"), on=on)
+            try:
+                async with self._database.tenant(key.tenant_id) as tx:
+                    await self._announce_expiry(tx, key)
+            except Error:  # the other keys are announced all the same
+                log.exception("a key's end cannot be announced", key=str(key.key_id))
+
+    async def _announce_expiry(self, tx: TenantWriter, key: ExpiringKey) -> None:
+        if not await key_rows.mark_reminded(tx, key.key_id):
+            return
+        tenant = await tenant_rows.find_tenant(tx, key.tenant_id)
+        place = tenant.name if tenant else ""
+        for email in await member_rows.list_emails_of(tx, _TOLD_OF_KEYS):
+            await self._mail.queue(tx, self._letters.key_expires(email, key.name, place, key.expires_at))
+        days = (key.expires_at - self._clock.now()).days
+        on = Object("api_key", str(key.key_id))
+        await self._events.record(tx, ApiKeyExpiryAnnounced(max(days, 0)), by=system("clock"), on=on)

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from bailee.access.model import ApiKey, IssuedApiKey
-from bailee.access.permissions import SCOPES, expand
+from bailee.access.permissions import SCOPES, expand, may_hand_out
 from bailee.access.store import keys as store
 from bailee.access.tokens import API_KEY
 from bailee.events import Events, Object, verb
@@ -20,6 +20,8 @@ from bailee.foundation.principal import Forbidden, Principal
 from bailee.foundation.revocation import announce
 
 _MAX_NAME = 100
+LONGEST_LIFE = timedelta(days=3650)
+EXPIRY_RULE = "Give a moment within the next ten years, with its time zone."
 _LONGEST_OVERLAP = 720
 
 
@@ -39,7 +41,7 @@ class ApiKeys:
         Raises Invalid, and Forbidden when it would grant what `by` does not hold.
         """
         self._verify(name, permissions, expires_at)
-        if not all(by.may(one) for one in expand(permissions)):
+        if not may_hand_out(expand(permissions), by):
             raise Forbidden("A key cannot be given permissions that whoever issues it does not hold.")
         return await self._issue(tx, name, permissions, expires_at, by)
 
@@ -63,13 +65,13 @@ class ApiKeys:
             message = f"Choose 0 to {_LONGEST_OVERLAP} hours."
             raise Invalid("The rotation is not valid.", errors=[FieldError("overlap_hours", message)])
         old = await self.get(tx, key_id)
-        if not all(by.may(one) for one in expand(old.permissions)):
+        if not may_hand_out(expand(old.permissions), by):
             raise Forbidden("A key cannot be given permissions that whoever issues it does not hold.")
         now = self._clock.now()
         if not await store.end_key_at(tx, key_id, now + timedelta(hours=overlap_hours)):
             raise Conflict("That key is revoked or has expired. Issue a new one.")
         await announce(tx)
-        expires_at = now + (old.expires_at - old.created_at) if old.expires_at else None
+        expires_at = now + min(old.expires_at - old.created_at, LONGEST_LIFE) if old.expires_at else None
         issued = await self._issue(tx, old.name, old.permissions, expires_at, by, replaces=key_id)
         await self._events.record(tx, ApiKeyRotated(overlap_hours), by=by, on=Object("api_key", str(key_id)))
         return issued
@@ -124,7 +126,12 @@ class ApiKeys:
         if not permissions or not set(permissions) <= SCOPES.keys() | expand(SCOPES):
             message = f"Choose at least one of: {', '.join(sorted(SCOPES))}; or single permissions of these."
             errors.append(FieldError("permissions", message))
-        if expires_at is not None and (expires_at.tzinfo is None or expires_at <= self._clock.now()):
-            errors.append(FieldError("expires_at", "Give a moment in the future, with its time zone."))
+        if expires_at is not None and not is_expiry(expires_at, self._clock.now()):
+            errors.append(FieldError("expires_at", EXPIRY_RULE))
         if errors:
             raise Invalid("The key is not valid.", errors=errors)
+
+
+def is_expiry(moment: datetime, now: datetime) -> bool:
+    """Whether a key or a secret may end then."""
+    return moment.tzinfo is not None and now < moment <= now + LONGEST_LIFE

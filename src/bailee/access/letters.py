@@ -84,6 +84,15 @@ class Letters:
             f"that session ({self._base}/events), and seal the account anew with `bailee break-glass seal`.",
         )
 
+    def break_glass_sealed(self, to: str, moment: datetime) -> Message:
+        return self._message(
+            to,
+            "The break-glass account was sealed",
+            f"The emergency account was sealed at {_when(moment)}, and whoever did it holds the new envelope.\n\nMake "
+            f"sure that it lies in the safe. If nobody was to seal it, look at the events ({self._base}/events) and "
+            "seal it anew.",
+        )
+
     def elevation_requested(self, to: str, role: str) -> Message:
         return self._message(
             to,

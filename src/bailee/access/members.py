@@ -11,7 +11,7 @@ from bailee.access.factors import Factors, verify_label
 from bailee.access.letters import Letters
 from bailee.access.model import Membership, TenantPolicy, TenantRole
 from bailee.access.passwords import PasswordRules
-from bailee.access.permissions import TENANT_PERMISSIONS, TENANT_ROLES
+from bailee.access.permissions import TENANT_PERMISSIONS, TENANT_ROLES, may_hand_out
 from bailee.access.sign_in import rules_of
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import members as rows
@@ -74,6 +74,7 @@ class Members:
         external_id: str | None = None, *, by: Principal,
     ) -> None:  # fmt: skip
         """Makes somebody a member; for whoever has examined that they may be. Raises Conflict."""
+        await account_rows.lock_account(tx, account_id)  # a directory that changes the address waits, or has done so
         if not await rows.insert_membership(tx, tenant, account_id, email, name, role, source, external_id):
             raise Conflict("This person is a member already.")
         await announce(tx)
@@ -82,7 +83,9 @@ class Members:
 
     @verb(MemberRoleChanged, permission="members.change_role", step_up=True)
     async def change_role(self, tx: TenantWriter, account_id: UUID, role: str, *, by: Principal) -> Membership:
-        """Gives a member another role. Raises NotFound, Invalid, GrantRefused, or Conflict for the last owner."""
+        """Gives a member another role; their sessions are over here, and so are invitations of theirs that nobody has
+        accepted. Raises NotFound, Invalid, NotInPlan, GrantRefused, or Conflict for the last owner.
+        """
         member = await self._changeable(tx, account_id, by)
         await self.verify_grantable(tx, role, by)
         if role == member.role:
@@ -90,6 +93,7 @@ class Members:
         await self._verify_owner_left(tx, member)
         if not await rows.set_role(tx, account_id, member.role, role):
             raise Conflict("Somebody else has just changed this member. Look again.")
+        await rows.withdraw_invitations_of(tx, tx.tenant, str(account_id))
         await announce(tx)
         on = Object("account", str(account_id))
         await self._events.record(tx, MemberRoleChanged(member.role, role), by=by, on=on)
@@ -102,11 +106,12 @@ class Members:
         await self._verify_owner_left(tx, member)
         if not await rows.set_membership_state(tx, account_id, "active", "disabled"):
             raise Conflict("This member is disabled already.")
+        await rows.withdraw_invitations_of(tx, tx.tenant, str(account_id))
         await announce(tx)
         await self._events.record(tx, MemberDisabled(), by=by, on=Object("account", str(account_id)))
         return await self.get(tx, account_id)
 
-    @verb(MemberEnabled, permission="members.enable")
+    @verb(MemberEnabled, permission="members.enable", step_up=True)
     async def enable(self, tx: TenantWriter, account_id: UUID, *, by: Principal) -> Membership:
         """Lets a disabled member in again. Raises NotFound, Conflict, GrantRefused."""
         await self._changeable(tx, account_id, by)
@@ -122,6 +127,7 @@ class Members:
         member = await self._changeable(tx, account_id, by)
         await self._verify_owner_left(tx, member)
         await rows.delete_membership(tx, account_id)
+        await rows.withdraw_invitations_of(tx, tx.tenant, str(account_id))
         await announce(tx)
         await self._events.record(tx, MemberRemoved(), by=by, on=Object("account", str(account_id)))
 
@@ -167,7 +173,7 @@ class Members:
         await require_feature(tx, "custom_roles", "Roles of your own are")
         chosen = sorted(set(permissions))
         errors = []
-        if not _ROLE_NAME.fullmatch(name) or name in TENANT_ROLES:
+        if not _ROLE_NAME.fullmatch(name) or name in (*TENANT_ROLES, "new"):
             message = "Use a name of 2 to 40 lower-case letters, digits and _, other than the built-in ones."
             errors.append(FieldError("name", message))
         if not chosen or not set(chosen) <= TENANT_PERMISSIONS:
@@ -181,7 +187,7 @@ class Members:
         if name not in existing and len(existing) >= _MAX_ROLES:
             raise Conflict(f"A tenant has at most {_MAX_ROLES} roles of its own.")
         # What members hold through the role counts too: nobody widens, or narrows, what they do not hold themselves.
-        if not all(by.may(one) for one in {*chosen, *existing.get(name, [])}):
+        if not may_hand_out({*chosen, *existing.get(name, [])}, by):
             raise GrantRefused("You cannot give a role permissions that you do not hold yourself.")
         await rows.put_role(tx, name, title, chosen)
         await announce(tx)
@@ -196,14 +202,20 @@ class Members:
         holders = await rows.count_with_role(tx, name)
         if holders:
             raise Conflict(f"{holders} members have this role. Give them another one first.")
+        if await rows.is_default_role(tx, name):
+            raise Conflict("Single sign-on gives this role to people who are new. Choose another one there first.")
         await rows.delete_role(tx, name)
         await self._events.record(tx, RoleDeleted(name), by=by, on=Object("role", name))
 
     async def verify_grantable(self, tx: TenantReader, role: str, by: Principal) -> None:
-        """Raises Invalid for a role that is not here, GrantRefused for one with more than `by` holds."""
+        """Raises Invalid for a role that is not here, NotInPlan for one of the tenant's own that its plan does not have
+        any more, GrantRefused for one with more than `by` holds.
+        """
         known = {one.name: one.permissions for one in await self.roles(tx)}
         if role not in known:
             raise Invalid("The role is not valid.", errors=[FieldError("role", f"Choose one of: {', '.join(known)}.")])
+        if role not in TENANT_ROLES:
+            await require_feature(tx, "custom_roles", "Roles of your own are")
         if not all(by.may(permission) for permission in known[role]):
             raise GrantRefused("You cannot give or take a role that permits more than you may do yourself.")
 

@@ -54,8 +54,12 @@ class PasswordChange:
     # --- with the old one -----------------------------------------------------------------------------
 
     async def change(self, *, old: Secret, new: Secret, by: Principal) -> StartedSession:
-        """The caller's new password; every other session ends. Raises WrongPassword, Invalid, TooManyAttempts."""
+        """The caller's new password; every other session ends, and no browser is known any more.
+
+        Raises WrongPassword, Invalid, TooManyAttempts, Forbidden in a session that a tenant's identity provider began.
+        """
         async with self._database.operator_read() as reader:
+            await self._sessions.verify_own_way(reader, by=by)
             account = await self._accounts.get(reader, by.account_id)
         if not await self._sign_in.verify_own_password(old, by=by):
             raise WrongPassword("Enter the password that you sign in with at present.")
@@ -103,10 +107,11 @@ class PasswordChange:
 
     async def reset(self, *, token: str, new: Secret, by: Principal) -> None:
         """Sets the password of the link's account. Second factors stay, every session ends, and a member's account that
-        was disabled because nobody used it is active again. Raises LinkRefused, Invalid.
+        was disabled because nobody used it is active again. Raises LinkRefused, Invalid, TooManyAttempts.
         """
         async with self._database.operator_read() as reader:
-            _parsed, account = await self._account_of(reader, token, "password")
+            parsed, account = await self._account_of(reader, token, "password")
+        await self._sign_in.count_attempt(account.email, parsed.id, by=by)
         password_hash = await self._prepare(account, new)
         async with self._database.operator() as tx:
             await self.finish_reset(tx, token=token, password_hash=password_hash, by=by)
@@ -118,6 +123,7 @@ class PasswordChange:
         if not await rows.use_link(tx, parsed.id):
             raise LinkRefused
         await self._set(tx, account, password_hash, but=None)
+        await rows.mark_verified(tx, account.id)
         await session_rows.forgive_account(tx, account_digest(account.email))
         on = Object("account", str(account.id))
         await self._events.record(tx, PasswordChanged("link"), by=by, on=on)
@@ -169,6 +175,7 @@ class PasswordChange:
     async def _set(self, tx: OperatorWriter, account: Account, password_hash: str, *, but: UUID | None) -> None:
         await rows.set_password(tx, account.id, password_hash)
         await session_rows.delete_sessions(tx, account.id, but=but)
+        await session_rows.delete_devices(tx, account.id)
         await rows.delete_links(tx, account.id)
         await announce(tx)
         await self._mail.queue(tx, self._letters.changed(account.email, "The password"))

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bailee.foundation.principal import ActorKind, Principal
+
 SCOPES: dict[str, frozenset[str]] = {
     "collections:read": frozenset({"collections.read", "tenant.read"}),
     "collections:write": frozenset({"collections.define", "collections.delete"}),
@@ -72,7 +74,7 @@ _SECURITY = frozenset({
     "accounts.off_board", "accounts.reset_factors", "sessions.end", "roles.grant", "roles.withdraw",
     "elevations.decide", "reviews.open", "reviews.close", "reviews.read", "privileges.report",
     "tenants.read", "tenants.move", "tenants.rotate_key", "tenant_keys.read", "tenant_keys.withdraw",
-    "events.read", "measures.check", "break_glass.seal", "clients.read", "provider.rotate_keys",
+    "events.read", "measures.check", "clients.read", "provider.rotate_keys",
 })  # fmt: skip
 _DATA_PROTECTION = frozenset({"tenants.read", "tenant_keys.read", "events.read", "tenants.terminate"})
 _SUPPORT = frozenset({"tenants.read", "tenant_keys.read", "clients.read"})
@@ -80,9 +82,11 @@ _AUDITOR = frozenset({
     "tenants.read", "tenant_keys.read", "events.read", "accounts.read", "reviews.read", "privileges.report",
     "clients.read",
 })  # fmt: skip
-_CRITICAL = frozenset({"tenants.close"})
+CRITICAL = frozenset({"tenants.close"})
 """What nobody holds standing: there is no way back from it."""
-_OWNER = _INFRASTRUCTURE | _SECURITY | _DATA_PROTECTION | _SUPPORT | _AUDITOR | _EVERY_STAFF_READS
+_OWNER = _INFRASTRUCTURE | _SECURITY | _DATA_PROTECTION | _SUPPORT | _AUDITOR | _EVERY_STAFF_READS | {
+    "break_glass.seal",
+}  # fmt: skip
 
 STAFF_ROLES: dict[str, Role] = {
     "owner": Role("Owner", _OWNER),
@@ -91,7 +95,7 @@ STAFF_ROLES: dict[str, Role] = {
     "data_protection": Role("Data protection", _DATA_PROTECTION | _EVERY_STAFF_READS),
     "support": Role("Support", _SUPPORT | _EVERY_STAFF_READS),
     "auditor": Role("Auditor", _AUDITOR | _EVERY_STAFF_READS),
-    "superuser": Role("Superuser", _OWNER | _CRITICAL, elevation_only=True),
+    "superuser": Role("Superuser", _OWNER | CRITICAL, elevation_only=True),
 }
 """For staff accounts. No role reads what tenants store: that takes a case that the tenant grants."""
 
@@ -117,6 +121,21 @@ TENANT_ROLES: dict[str, Role] = {
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""
+
+
+DIRECTORY = "scim.provision"
+"""What a directory's key holds: it decides about every member up to an administrator."""
+
+
+def may_hand_out(permissions: Iterable[str], by: Principal) -> bool:
+    """Whether `by` may give others these permissions: it holds them, and not for the moment only. A person who makes a
+    directory's key holds what an administrator does, for that is what the key gives and takes; a machine that holds the
+    scope is a directory itself.
+    """
+    wanted = set(permissions)
+    if DIRECTORY in wanted and by.kind is ActorKind.MEMBER:
+        wanted |= TENANT_ROLES["administrator"].permissions
+    return all(by.holds(one) for one in wanted)
 
 
 def expand(granted: Iterable[str]) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """What a tenant demands of its members, as far as its plan goes (TOM 2.4)."""
 
+import hashlib
+
 import msgspec
 
 from bailee.access.addresses import domain_of
@@ -89,6 +91,7 @@ def details_of(policy: TenantPolicy) -> PolicyChanged:
         version=policy.version, require_mfa=policy.require_mfa, require_sso=policy.require_sso,
         min_password_length=policy.min_password_length, min_password_score=policy.min_password_score,
         session_hours=policy.session_hours, idle_minutes=policy.idle_minutes, networks=len(policy.networks),
+        networks_digest=hashlib.sha256("\n".join(sorted(policy.networks)).encode()).hexdigest(),
     )  # fmt: skip
 
 

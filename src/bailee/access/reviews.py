@@ -20,7 +20,9 @@ from bailee.foundation.ids import new_id
 from bailee.foundation.mail import Mail
 from bailee.foundation.principal import Principal
 
-_LONGEST = timedelta(days=90)
+_SHORTEST, _LONGEST = timedelta(days=3), timedelta(days=90)
+_GRACE = timedelta(minutes=5)
+"""For who counts three days from a moment ago."""
 _REVIEWERS = ("owner", "security_officer")
 
 
@@ -42,8 +44,8 @@ class Reviews:
         """
         title = verify_label(title, "title")
         now = self._clock.now()
-        if due_at.tzinfo is None or not now < due_at <= now + _LONGEST:
-            message = "Give a moment within the next 90 days, with its time zone."
+        if due_at.tzinfo is None or not now + _SHORTEST <= due_at + _GRACE <= now + _LONGEST + _GRACE:
+            message = "Give a moment 3 to 90 days from now, with its time zone: reviewers need the time."
             raise Invalid("The review is not valid.", errors=[FieldError("due_at", message)])
         grants = await rows.list_grants(tx)
         reviewers = await self._reviewers(tx)
@@ -65,14 +67,16 @@ class Reviews:
     ) -> ReviewItem:
         """Confirms a role, or revokes it at once. For the reviewer named, and nobody else.
 
-        Raises NotFound, Conflict for what is decided or past its end and for the last owner's role, which stays,
-        GrantRefused for a role of one's own.
+        Raises NotFound, Conflict for what is decided or past its end, for a role that is gone meanwhile and for the
+        last owner's, which stays; GrantRefused for a role of one's own, and for a reviewer who may not review any more.
         """
         item = await self._item(tx, review_id, item_id)
         if item.account_id == by.account_id:
             raise GrantRefused("Somebody else has to review your own roles.")
         if item.reviewer_id != by.account_id:
             raise NotFound
+        if set(await rows.list_roles_of(tx, by.account_id)).isdisjoint(_REVIEWERS):
+            raise GrantRefused("Owners and security officers review roles, and you are neither any more.")
         if not confirm:
             by.require_step_up()
         decision = "confirmed" if confirm else "revoked"
@@ -82,10 +86,11 @@ class Reviews:
         details = ReviewDecided(item.role, "confirmed" if confirm else "revoked")
         await self._events.record(tx, details, by=by, on=on)
         if confirm:
-            await rows.confirm_grant(tx, item.account_id, item.role)
+            if not await rows.confirm_grant(tx, item.account_id, item.role):
+                raise Conflict("This person does not have the role any more. Revoke it here, to close the matter.")
         else:
             with contextlib.suppress(NotFound):  # gone meanwhile
-                await self._grants.take(tx, item.account_id, item.role, "review", by=by)
+                await self._grants.take_in_review(tx, item.account_id, item.role, by=by)
         return await self._item(tx, review_id, item_id)
 
     @verb(ReviewClosed, permission="reviews.close", step_up=True)
@@ -138,15 +143,15 @@ class Reviews:
         ]
 
     async def _item(self, tx: OperatorReader, review_id: UUID, item_id: UUID) -> ReviewItem:
-        for item in await rows.list_items(tx, review_id):
-            if item.id == item_id:
-                return item
-        raise NotFound
+        item = await rows.find_item(tx, review_id, item_id)
+        if item is None:
+            raise NotFound
+        return item
 
     async def _revoke(self, tx: OperatorWriter, item: ReviewItem, by: Principal) -> None:
         try:
             async with tx.savepoint():
-                await self._grants.take(tx, item.account_id, item.role, "review", by=by)
+                await self._grants.take_in_review(tx, item.account_id, item.role, by=by)
         except (NotFound, Conflict):
             return  # gone meanwhile, or the last owner: without one nobody could ever let anybody in again
 

@@ -77,19 +77,21 @@ def compose(
         accounts=accounts,
         password_change=PasswordChange(database, events, hasher, accounts, sign_in, sessions, mail, letters, clock),
         members=members,
-        invitations=Invitations(database, events, accounts, members, sessions, mail, letters, settings.access, clock),
+        invitations=Invitations(
+            database, events, accounts, members, sessions, sign_in, mail, letters, settings.access, clock
+        ),
         policies=Policies(events),
         grants=grants,
         elevations=Elevations(events, mail, letters),
         reviews=Reviews(events, grants, mail, letters, clock),
-        break_glass=BreakGlass(database, events, hasher, factors),
+        break_glass=BreakGlass(database, events, hasher, factors, mail, letters, clock),
         gates=gates,
         authenticator=Authenticator(database, gates, settings.access, clock),
         letters=letters,
         device_sign_in=DeviceSignIn(
             database, events, sessions, _derived(key, b"device-codes"), settings.base_url, clock
         ),
-        probe_people=ProbePeople(database, events, members, hasher),
+        probe_people=ProbePeople(database, events, members, factors, hasher),
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from bailee.access.errors import FreshSignInRequired, SignInOver
 from bailee.access.model import AccountKind, OwnTenant, Session, SessionKind, StartedSession
+from bailee.access.permissions import staff_permissions
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import members as member_rows
 from bailee.access.store import sessions as rows
@@ -21,6 +22,7 @@ from bailee.events.catalogue import (
     Factor,
     MfaEnrolmentBegun,
     SessionsEnded,
+    SessionsEndedForSomebody,
     SignedIn,
     SignedOut,
     SteppedUp,
@@ -156,10 +158,23 @@ class Sessions:
                 return started
         raise NotFound
 
+    async def verify_own_way(self, tx: OperatorReader, *, by: Principal) -> rows.Stay:
+        """The caller's stay. Raises SignInOver, or Forbidden in a session that a tenant's identity provider began: it
+        speaks for the person there, and about nothing that is theirs everywhere.
+        """
+        stay = await rows.find_stay(tx, by.session_id) if by.session_id else None
+        if stay is None:
+            raise SignInOver
+        if stay.via_sso is not None:
+            raise Forbidden("Your company signed you in. Sign in with your password to change your account.")
+        return stay
+
     async def own_tenants(self, tx: OperatorReader, *, by: Principal) -> list[OwnTenant]:
-        """Where the caller belongs."""
+        """Where the caller belongs; in a session that a tenant's identity provider began, that tenant alone."""
+        stay = await rows.find_stay(tx, by.session_id) if by.session_id else None
+        only = stay.via_sso if stay else None
         found = await member_rows.list_own_tenants(tx, by.account_id)
-        return [msgspec.structs.replace(one, current=one.id == by.tenant_id) for one in found]
+        return [msgspec.structs.replace(one, current=one.id == by.tenant_id) for one in found if only in (None, one.id)]
 
     async def end_of(self, tx: OperatorReader, *, by: Principal) -> datetime:
         """When the caller's session ends at the latest. Raises NotFound."""
@@ -169,8 +184,9 @@ class Sessions:
         return stay.expires_at
 
     async def own(self, tx: OperatorReader, *, by: Principal) -> list[Session]:
-        """The caller's sessions, the last used first."""
-        found = await rows.list_sessions(tx, by.account_id)
+        """The caller's sessions, the last used first; in one that an identity provider began, those that it began."""
+        stay = await rows.find_stay(tx, by.session_id) if by.session_id else None
+        found = await rows.list_sessions(tx, by.account_id, vouched_by=stay.via_sso if stay else None)
         return [msgspec.structs.replace(one, current=one.id == by.session_id) for one in found]
 
     @verb(SignedOut, permission=OWN)
@@ -197,17 +213,22 @@ class Sessions:
         await self._events.record(tx, SessionsEnded(count), by=by, on=Object("account", by.id), tenant=by.tenant_id)
         return count
 
-    @verb(SessionsEnded, permission="sessions.end")
+    @verb(SessionsEndedForSomebody, permission="sessions.end")
     async def end_all(self, tx: OperatorWriter, account_id: UUID, *, by: Principal) -> int:
         """Ends every session of somebody, known browsers too; for the suspicion that one was stolen. Raises
-        NotFound.
+        NotFound, or Forbidden for an owner's and for the sealed account's.
         """
-        if await account_rows.find_account(tx, account_id) is None:
+        account = await account_rows.find_account(tx, account_id)
+        if account is None:
             raise NotFound
+        if account.sealed:
+            raise Forbidden("The emergency account's session ends by itself within the hour, or when it is sealed.")
+        if "owner" in account.roles and not all(by.may(one) for one in staff_permissions(["owner"])):
+            raise Forbidden("This is an owner's account. Ask another owner.")
         count = await rows.delete_sessions(tx, account_id)
         await rows.delete_devices(tx, account_id)
         await announce(tx)
-        await self._events.record(tx, SessionsEnded(count), by=by, on=Object("account", str(account_id)))
+        await self._events.record(tx, SessionsEndedForSomebody(count), by=by, on=Object("account", str(account_id)))
         return count
 
     # --- inside ---------------------------------------------------------------------------------------
@@ -222,9 +243,9 @@ class Sessions:
 
     async def _verify_fresh(self, tx: OperatorReader, by: Principal) -> None:
         """That the caller has shown a second factor a moment ago, or has just signed in where there is none."""
+        stay = await self.verify_own_way(tx, by=by)
         account = await account_rows.find_account(tx, by.account_id)
-        stay = await rows.find_stay(tx, by.session_id) if by.session_id else None
-        if account is None or stay is None:
+        if account is None:
             raise SignInOver
         if account.mfa:
             by.require_step_up()
@@ -238,7 +259,8 @@ class Sessions:
         if stay is None or by.session_id is None:
             raise SignInOver
         token, digest = SESSION.new(by.session_id)
-        if not await rows.step_up(tx, by.session_id, stay.digest, digest, list(factors), tenant=tenant, mfa=mfa):
+        # Against the token that was shown: one that was replaced meanwhile gets nothing out of the session.
+        if not await rows.step_up(tx, by.session_id, by.proof, digest, list(factors), tenant=tenant, mfa=mfa):
             raise SignInOver
         await announce(tx)
         account = await account_rows.find_account(tx, stay.account_id)

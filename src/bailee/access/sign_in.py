@@ -12,8 +12,10 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
+import structlog
 
-from bailee.access.addresses import account_digest, normalise_email
+from bailee.access.addresses import SEALED, account_digest, normalise_email
+from bailee.access.break_glass import ALARMED
 from bailee.access.errors import SignInOver, SignInRefused, TooManyAttempts, WrongFactor
 from bailee.access.factors import Factors
 from bailee.access.letters import Letters
@@ -45,10 +47,12 @@ from bailee.foundation.mail import Mail
 from bailee.foundation.principal import Principal
 from bailee.foundation.secrets import Secret
 
+log = structlog.get_logger()
+
 _PER_ADDRESS, _PER_ACCOUNT = 50, 10
+_CHALLENGES_PER_ADDRESS = 300
 _PENDING_LIFE = timedelta(minutes=10)
 _WRONG_FACTORS = 5
-_ALARMED_ROLES = ["owner", "security_officer"]
 
 
 class _Shown(msgspec.Struct, frozen=True):
@@ -146,9 +150,20 @@ class SignIn:
 
     # --- by passkey alone -----------------------------------------------------------------------------
 
-    async def passkey_for_anyone(self) -> PasskeyChallenge:
-        """What a browser is to answer that has a passkey for us: it names its account itself."""
+    async def passkey_for_anyone(self, *, by: Principal) -> PasskeyChallenge:
+        """What a browser is to answer that has a passkey for us: it names its account. Raises TooManyAttempts."""
         async with self._database.operator() as tx:
+            # On a count of its own: asking is no attempt, and closes sign-in to nobody.
+            asked = await rows.begin_attempt(
+                tx,
+                f"challenge {throttle_key(by.address)}",
+                None,
+                None,
+                per_address=_CHALLENGES_PER_ADDRESS,
+                per_account=1,
+            )
+            if asked is None:
+                raise TooManyAttempts("Too many sign-ins were begun. Wait 15 minutes.", retry_after=900)
             return await self._factors.passkey_challenge(tx, "first", None)
 
     async def by_passkey(
@@ -212,16 +227,24 @@ class SignIn:
         return True
 
     async def count_attempt(self, email: str, link: UUID, *, by: Principal) -> None:
-        """Counts a password shown with a mailed link, by link. Raises TooManyAttempts."""
+        """Counts a password shown with a mailed link, by link: nobody's way in closes by it. Raises TooManyAttempts."""
         async with self._database.operator() as tx:
-            await self._begin(tx, by.address, email, link)
+            counted = await rows.begin_attempt(
+                tx, f"links {throttle_key(by.address)}", account_digest(email), link,
+                per_address=_PER_ADDRESS, per_account=_PER_ACCOUNT,
+            )  # fmt: skip
+        if counted is None:
+            raise TooManyAttempts("Too many passwords were tried with this link. Wait 15 minutes.", retry_after=900)
 
     # --- inside ---------------------------------------------------------------------------------------
 
     async def _begin(self, tx: OperatorWriter, address: str | None, email: str | None, known: UUID | None) -> UUID:
         """Counts an attempt: as one of the strangers', or as one of `known`: a browser, a session, a link."""
+        # Not by account where there is none, nor for the sealed one, whose password nobody guesses and whose holder
+        # has no known browser: strangers would lock the emergency out.
+        counted = email if email != SEALED else None
         attempt = await rows.begin_attempt(
-            tx, throttle_key(address), account_digest(email) if email is not None else None, known,
+            tx, throttle_key(address), account_digest(counted) if counted else None, known,
             per_address=_PER_ADDRESS, per_account=_PER_ACCOUNT,
         )  # fmt: skip
         if attempt is None:
@@ -314,8 +337,12 @@ class SignIn:
         await account_rows.set_password(tx, credentials.id, None)
         on = Object("account", str(credentials.id))
         await self._events.record(tx, BreakGlassUsed(), by=by, on=on)
-        for email in await account_rows.list_staff_emails(tx, _ALARMED_ROLES):
-            await self._mail.queue(tx, self._letters.break_glass_used(email, self._clock.now()))
+        log.error("the break-glass account was used")
+        for email in await account_rows.list_staff_emails(tx, ALARMED):
+            try:
+                await self._mail.queue(tx, self._letters.break_glass_used(email, self._clock.now()))
+            except Invalid:  # an alarm that cannot be written does not keep the emergency out
+                log.exception("somebody in charge cannot be told")
 
     async def _fail(self, pending: Parsed, credentials: Credentials, reason: str, by: Principal) -> None:
         async with self._database.operator() as tx:

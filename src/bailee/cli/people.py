@@ -7,7 +7,7 @@ import cyclopts
 
 from bailee.cli.context import connect
 from bailee.cli.output import out, say, show_json, show_table
-from bailee.client import Account, Client, Elevation, Invitation, Review, ReviewItem
+from bailee.client import Account, Client, Elevation, Invitation, NotFound, Review, ReviewItem
 from bailee.foundation.errors import ConfigurationError
 
 staff = cyclopts.App(name="staff", help="The operator's people: invite, roles, disable, off-board.")
@@ -49,6 +49,13 @@ def uninvite(invitation_id: str) -> None:
     with connect() as client:
         client.staff.invitations.withdraw(invitation_id)
     say("The invitation is withdrawn.")
+
+
+@staff.command
+def person(email: str, *, json: bool = False) -> None:
+    """Look a customer's person up by address, to disable, enable or off-board them, or reset a lost factor."""
+    with connect() as client:
+        _show_accounts([client.staff.find_person(email)], json=json)
 
 
 @staff.command
@@ -259,7 +266,12 @@ def _staff_id(client: Client, person: str) -> str:
     for account in client.staff.list(search=person):
         if account.email == person.strip().lower():
             return account.id
-    raise ConfigurationError("Nobody of the staff has that address. `bailee staff list` shows them all.")
+    try:
+        return client.staff.find_person(person).id
+    except NotFound:
+        raise ConfigurationError(
+            "Nobody of the staff has that address, nor has a customer's person. `bailee staff list` shows the staff."
+        ) from None
 
 
 def _show_accounts(found: list[Account], *, json: bool) -> None:

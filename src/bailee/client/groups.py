@@ -203,6 +203,7 @@ class Staff[R](Group[R]):
 
     list = Paged(staff.every)
     get = Operation(staff.get)
+    find_person = Operation(staff.find_person)
     disable = Operation(staff.disable)
     enable = Operation(staff.enable)
     off_board = Operation(staff.off_board)

@@ -187,6 +187,11 @@ class SessionsEnded(Details, frozen=True):
     count: Count
 
 
+class SessionsEndedForSomebody(Details, frozen=True):
+    action = "session.ended_for_somebody"
+    count: Count
+
+
 # --- roles ----------------------------------------------------------------------------------------
 
 
@@ -198,7 +203,12 @@ class RoleGranted(Details, frozen=True):
 class RoleWithdrawn(Details, frozen=True):
     action = "role.withdrawn"
     role: Name
-    reason: Literal["administrator", "review", "off_boarding"]
+
+
+class RoleLost(Details, frozen=True):
+    action = "role.lost"
+    role: Name
+    reason: Literal["review", "off_boarding"]
 
 
 class ElevationRequested(Details, frozen=True):
@@ -296,6 +306,8 @@ class PolicyChanged(Details, frozen=True):
     session_hours: Count
     idle_minutes: Count
     networks: Count
+    networks_digest: Hex
+    """SHA-256 over the networks, one a line: what they are concerns the tenant alone."""
 
 
 # --- federation -----------------------------------------------------------------------------------

@@ -62,6 +62,10 @@ class Principal(msgspec.Struct, frozen=True):
     session_id: UUID | None = None
     stepped_up: bool = False
     """Whether the session showed a second factor within the last minutes."""
+    lent: frozenset[str] = frozenset()
+    """Those of `permissions` that are held for the moment only: nothing that lasts is made of them."""
+    proof: bytes = b""
+    """The digest of the session's token that this caller showed."""
     unmet: tuple[str, ...] = ()
     """The gates that the account does not pass, in words; while there is one, no permission is effective."""
 
@@ -70,6 +74,10 @@ class Principal(msgspec.Struct, frozen=True):
     def may(self, permission: str) -> bool:
         """Deny by default: only what is held."""
         return permission in self.permissions or self.EVERYTHING in self.permissions
+
+    def holds(self, permission: str) -> bool:
+        """Whether it may, and not for the moment only."""
+        return self.may(permission) and permission not in self.lent
 
     def require(self, permission: str) -> None:
         """Raises Unauthenticated or Forbidden."""

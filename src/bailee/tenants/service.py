@@ -68,11 +68,14 @@ class Tenants:
     ) -> Tenant:
         """Renames a tenant or moves it to another plan. Raises NotFound or Invalid."""
         tenant = await self.get(tx, tenant_id)
-        name, plan = name if name is not None else tenant.name, plan if plan is not None else tenant.plan
-        _verify(name, plan)
-        await store.update_tenant(tx, tenant_id, name.strip(), plan)
-        await self._events.record(tx, TenantChanged(plan), by=by, on=Object("tenant", str(tenant_id)), tenant=tenant.id)
-        return await self.get(tx, tenant_id)
+        _verify(name if name is not None else tenant.name, plan if plan is not None else tenant.plan)
+        # What was not given is not written: somebody else may be changing it at this moment.
+        await store.update_tenant(tx, tenant_id, name.strip() if name is not None else None, plan)
+        await announce(tx)  # the plan says what a policy may demand
+        changed = await self.get(tx, tenant_id)
+        on = Object("tenant", str(tenant_id))
+        await self._events.record(tx, TenantChanged(changed.plan), by=by, on=on, tenant=tenant.id)
+        return changed
 
     @verb(TenantStateChanged, permission="tenants.move")
     async def move(self, tx: OperatorWriter, tenant_id: UUID, *, to: TenantState, by: Principal) -> Tenant:

@@ -34,9 +34,13 @@ async def list_tenants(
     )
 
 
-async def update_tenant(tx: OperatorWriter, tenant_id: UUID, name: str, plan: str) -> None:
+async def update_tenant(tx: OperatorWriter, tenant_id: UUID, name: str | None, plan: str | None) -> None:
+    """Writes what is given."""
     await tx.run(
-        "UPDATE tenants SET name = %s, plan = %s, updated_at = now() WHERE tenant_id = %s", (name, plan, tenant_id)
+        """
+        UPDATE tenants SET name = coalesce(%s, name), plan = coalesce(%s, plan), updated_at = now() WHERE tenant_id = %s
+        """,
+        (name, plan, tenant_id),
     )
 
 

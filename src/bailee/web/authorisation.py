@@ -21,7 +21,10 @@ Beside the roles these rules hold on every route, and are tried on every route b
 
 - **own tenant** – a member acts in the tenant that the session is in, a key or client in the one it belongs to.
 - **foreign tenant** – whatever belongs to another tenant is answered as if it did not exist (404).
-- **no tenant** – staff, and members of no tenant, are answered 404 by what belongs to a tenant.
+- **no tenant** – members of no tenant hold no permission (403). Staff hold none of a tenant’s; where one of theirs has
+  the same name, as that to read events has, it is about the operator’s own, and a tenant’s things are not there (404).
+- **a second factor that is too old** – 403 with the code `step_up_required` where the table has ◐. Machines have none.
+- **SCIM** – for keys and clients with the scope, and for nobody’s own session.
 - **not signed in** – 401; a page leads to the sign-in page.
 - **expired, revoked, signed out, disabled** – 401, from the moment of the act on, in every process.
 - **a gate or a tenant's demand that is not met** (no second factor, foreign network, weak password) – 403 on everything

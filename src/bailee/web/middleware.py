@@ -1,7 +1,8 @@
 """What surrounds each request: an id, an authenticated principal, and the headers of every answer."""
 
 import asyncio
-from http.cookies import CookieError, SimpleCookie
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -16,10 +17,14 @@ from bailee.access.provider.endpoints import PROGRAM_PATHS
 from bailee.foundation.errors import Error
 from bailee.foundation.ids import new_id
 from bailee.foundation.pages import COOKIE
-from bailee.foundation.principal import Unauthenticated, anonymous
+from bailee.foundation.principal import ActorKind, Principal, Unauthenticated, anonymous
 
 _API = ("/api/", "/scim/", "/ledger/", "/health")
 _BODY_SECONDS = 30.0
+_UPLOADS = "/api/v1/files"
+"""What takes its time, and asks for no second factor."""
+_STILL_THERE = 1.0
+"""A body that takes longer than so many seconds has its sender looked at again."""
 _CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -55,20 +60,31 @@ class RequestTimedOut(Error):
     title = "The request took too long"
 
 
-def patient(receive: Receive, seconds: float) -> Receive:
-    """`receive`, waiting at most so long for each part of the body. Raises RequestTimedOut."""
-    complete = False
+class RightsChanged(Unauthenticated):
+    """Who sends this may no longer do what they might when they began."""
+
+    title = "Your rights have changed"
+
+
+def patient(receive: Receive, seconds: float, complete: Callable[[], Awaitable[None]]) -> Receive:
+    """`receive`, waiting at most so long for each part of the body, and awaiting `complete` when the last one is here.
+
+    Raises RequestTimedOut.
+    """
+    done = False
 
     async def run() -> Any:
-        nonlocal complete
-        if complete:  # what comes now is the end of the connection, and that may take its time
+        nonlocal done
+        if done:  # what comes now is the end of the connection, and that may take its time
             return await receive()
         try:
             async with asyncio.timeout(seconds):
                 message = await receive()
         except TimeoutError:
             raise RequestTimedOut(f"No part of the body came for {seconds:g} s.") from None
-        complete = not message.get("more_body", False)
+        done = not message.get("more_body", False)
+        if done:
+            await complete()
         return message
 
     return run
@@ -95,13 +111,7 @@ def identify(authenticator: Authenticator, trusted_proxies: list[str]) -> "Any":
             scope["user"] = scope["auth"] = anonymous(address, request_id, caller.device)
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(request_id=str(request_id))
-            if scope["path"].startswith(PROGRAM_PATHS):
-                token = None  # clients show their credentials to the endpoint itself
-            elif is_api(scope["path"]):
-                token = bearer_token(headers.get(b"authorization"))
-            else:
-                # A browser may send its cookies in several fields over HTTP/2 (RFC 9113 §8.2.3).
-                token = cookie_token(b"; ".join(value for name, value in scope["headers"] if name == b"cookie"))
+            token = _token_of(scope)
             try:
                 principal = await authenticator.authenticate(token, caller)
                 if is_api(scope["path"]) or principal.session_id is not None:  # an API key in a cookie is nobody
@@ -109,11 +119,36 @@ def identify(authenticator: Authenticator, trusted_proxies: list[str]) -> "Any":
             except Unauthenticated:
                 if is_api(scope["path"]):
                     raise
-            await app(scope, patient(receive, _BODY_SECONDS), send)
+            began = time.monotonic()
+
+            async def verify_still_there() -> None:
+                """A body that was long in coming is acted on only for somebody who may still do what they might."""
+                if scope["auth"].kind is not ActorKind.ANONYMOUS and time.monotonic() - began > _STILL_THERE:
+                    present = await authenticator.authenticate(token, caller)
+                    _verify_no_less(present, scope["auth"], stepped_up=not scope["path"].startswith(_UPLOADS))
+
+            await app(scope, patient(receive, _BODY_SECONDS, verify_still_there), send)
 
         return run
 
     return wrap
+
+
+def _token_of(scope: Scope) -> str | None:
+    """What a request shows itself with. Raises Unauthenticated for another scheme."""
+    if scope["path"].startswith(PROGRAM_PATHS):
+        return None  # clients show their credentials to the endpoint itself
+    if is_api(scope["path"]):
+        return bearer_token(dict(scope["headers"]).get(b"authorization"))
+    # A browser may send its cookies in several fields over HTTP/2 (RFC 9113 §8.2.3).
+    return cookie_token(b"; ".join(value for name, value in scope["headers"] if name == b"cookie"))
+
+
+def _verify_no_less(now: Principal, then: Principal, *, stepped_up: bool) -> None:
+    """Raises RightsChanged. Where `stepped_up` matters, a second factor counts only while it is fresh."""
+    stale = stepped_up and then.stepped_up and not now.stepped_up
+    if stale or not then.permissions <= now.permissions or then.proof != now.proof:
+        raise RightsChanged("Your rights have changed while this was being sent. Nothing was done; try again.")
 
 
 def client_address(scope: Scope, proxies: list[Network]) -> str | None:
@@ -149,11 +184,11 @@ def bearer_token(header: bytes | None) -> str | None:
 
 def cookie_token(header: bytes) -> str | None:
     """The session token in a Cookie header."""
-    try:
-        morsel = SimpleCookie(header.decode("latin-1")).get(COOKIE)
-    except CookieError:
-        return None
-    return morsel.value if morsel else None
+    # Only `;` parts cookies. A reader that also takes white space for a separator, or a quote for the beginning of a
+    # string, can be led by a cookie of a sibling site to find another session in it.
+    named = [one.partition("=") for one in header.decode("latin-1").split(";")]
+    found = [value.strip() for name, _, value in named if name.strip() == COOKIE]
+    return (found[0] or None) if len(found) == 1 else None
 
 
 async def finish(message: Message, scope: Scope) -> None:

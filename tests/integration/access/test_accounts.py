@@ -27,7 +27,7 @@ from tests.integration.access.people import (
     secret,
     who,
 )
-from tests.integration.rig import SYSTEM
+from tests.integration.rig import SYSTEM, create_tenant
 
 REASON = "Lost the phone on a train."
 
@@ -129,22 +129,52 @@ async def test_nobody_acts_on_their_own_account_or_on_an_owner_above_them(servic
                 await accounts.reset_factors(tx, account_id, reason=REASON, by=by)
 
 
-async def test_a_customers_person_and_an_unknown_one_are_nobody_to_staff_administration(
+async def test_a_customers_person_has_no_role_of_staff_and_an_unknown_one_is_nobody(
     services: Services, owner: Person, tenant: Tenant
 ) -> None:
     member = await make_member(services, tenant.id, mfa=False)
-    by, accounts = await owner.principal(), services.access.accounts
-    for account_id in (await member.id(), new_id()):
-        for act in (accounts.disable, accounts.enable, accounts.off_board):
-            with pytest.raises(NotFound):
-                async with services.database.operator() as tx:
-                    await act(tx, account_id, by=by)
+    by, accounts, unknown = await owner.principal(), services.access.accounts, new_id()
+    for act in (accounts.disable, accounts.enable, accounts.off_board):
+        with pytest.raises(NotFound):
+            async with services.database.operator() as tx:
+                await act(tx, unknown, by=by)
+    with pytest.raises(NotFound):
+        async with services.database.operator_read() as reader:
+            await accounts.get_person(reader, unknown)
+    for account_id in (await member.id(), unknown):
         with pytest.raises(NotFound):
             async with services.database.operator() as tx:
                 await services.access.grants.grant(tx, account_id, "support", by=by)
-        with pytest.raises(NotFound):
-            async with services.database.operator_read() as reader:
-                await accounts.get_staff(reader, account_id)
+
+
+async def test_the_only_owner_of_a_tenant_is_helped_by_the_operator(services: Services, owner: Person) -> None:
+    """Whom nobody in the tenant may help: a lost factor, with a reason; shut out, let in, and gone."""
+    tenant, by, accounts = await create_tenant(services), await owner.principal(), services.access.accounts
+    person = await make_member(services, tenant.id)
+    async with services.database.operator_read() as reader:
+        found = await accounts.find_person(reader, person.email.upper())
+        for nobody_there in (owner.email, "nobody@tenant.example", "", "%"):
+            with pytest.raises(NotFound):
+                await accounts.find_person(reader, nobody_there)
+    assert found.id == await person.id()
+    with pytest.raises(Invalid):
+        async with services.database.operator() as tx:
+            await accounts.reset_factors(tx, found.id, reason="", by=by)
+    async with services.database.operator() as tx:
+        assert await accounts.reset_factors(tx, found.id, reason=REASON, by=by) is None
+    assert await is_refused(services, person.token)
+    person.totp = ""
+    await person.sign_in()
+    async with services.database.operator() as tx:
+        await accounts.disable(tx, found.id, by=by)
+    assert await is_refused(services, person.token)
+    async with services.database.operator() as tx:
+        await accounts.enable(tx, found.id, by=by)
+    await person.sign_in()
+    async with services.database.operator() as tx:
+        await accounts.off_board(tx, found.id, by=by)
+    with pytest.raises(SignInRefused):
+        await person.sign_in()
 
 
 async def test_two_owners_who_disable_each_other_at_once_leave_one(own_services: Services) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import base64
 import zlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from bailee.access.model import IssuedApiKey
@@ -226,3 +227,27 @@ async def test_an_overlap_has_bounds(services: Services, tenant: Tenant, hours: 
     key = await _issue(services, tenant.id)
     with pytest.raises(Invalid):
         await _rotate(services, tenant.id, key, hours=hours)
+
+
+async def test_a_key_ends_within_ten_years(services: Services, tenant: Tenant) -> None:
+    async with services.database.tenant(tenant.id) as tx:
+        with pytest.raises(Invalid):
+            await services.access.keys.issue(
+                tx, name="for ever", permissions=["records:read"], expires_at=datetime(9999, 12, 31, tzinfo=UTC),
+                by=SYSTEM,
+            )  # fmt: skip
+
+
+async def test_a_directorys_key_takes_what_an_administrator_holds(services: Services, tenant: Tenant) -> None:
+    """It gives roles up to an administrator's: whoever may less must not have it made."""
+    less = msgspec.structs.replace(
+        key_principal(tenant.id, "keys:write", "scim"), kind=ActorKind.MEMBER, stepped_up=True
+    )
+    async with services.database.tenant(tenant.id) as tx:
+        with pytest.raises(Forbidden):
+            await services.access.keys.issue(tx, name="scim", permissions=["scim"], expires_at=None, by=less)
+    administrator = await make_member(services, tenant.id, "administrator")
+    async with services.database.tenant(tenant.id) as tx:
+        await services.access.keys.issue(
+            tx, name="scim", permissions=["scim"], expires_at=None, by=await administrator.principal()
+        )

@@ -143,7 +143,8 @@ async def test_a_revoked_key_is_refused_in_every_process_that_remembers_it(
 
 
 async def _lost(services: Services, token: str, permission: str) -> bool:
-    return not (await who(services, token)).may(permission)
+    """Whether it is not permitted, or the session has ended altogether."""
+    return await is_refused(services, token) or not (await who(services, token)).may(permission)
 
 
 async def test_a_withdrawn_role_permits_nothing_in_any_process(
@@ -155,9 +156,11 @@ async def test_a_withdrawn_role_permits_nothing_in_any_process(
     account_id, by = await person.id(), await owner.principal()
     async with services.database.operator() as tx:
         await services.access.grants.withdraw(tx, account_id, "auditor", by=by)
-    assert await _lost(services, person.token, "reviews.read")
-    await soon(lambda: _lost(elsewhere, person.token, "reviews.read"))
-    (await who(services, person.token)).require("tenants.read")
+    assert await is_refused(services, person.token)
+    await soon(lambda: is_refused(elsewhere, person.token))
+    await person.sign_in()
+    (await who(elsewhere, person.token)).require("tenants.read")
+    assert await _lost(elsewhere, person.token, "reviews.read")
 
 
 async def _member_disabled(services: Services, tenant: Tenant, member: Person) -> None:
@@ -259,7 +262,8 @@ async def test_what_was_read_before_an_announcement_is_not_remembered_after_it(
             await services.access.grants.withdraw(tx, account_id, "support", by=by)
         pause.go_on.set()
         assert (await reading).may("tenants.read"), "this one had begun before"
-        assert not (await authenticator.authenticate(person.token, _caller())).may("tenants.read")
+        with pytest.raises(Unauthenticated):
+            await authenticator.authenticate(person.token, _caller())
 
 
 async def test_a_process_that_cannot_hear_remembers_nothing(services: Services, owner: Person) -> None:

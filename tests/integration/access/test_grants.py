@@ -13,7 +13,7 @@ from bailee.assembly import Services
 from bailee.foundation.errors import Conflict, Invalid, NotFound
 from bailee.foundation.ids import new_id
 from bailee.foundation.principal import Forbidden, Principal, StepUpRequired
-from tests.integration.access.people import Person, actions, execute, make_owner, make_staff
+from tests.integration.access.people import Person, actions, execute, is_refused, make_owner, make_staff
 
 REASON = "The backup of tonight has to be looked at."
 
@@ -63,10 +63,14 @@ async def test_a_role_is_effective_with_the_next_request_and_gone_with_the_next(
     by, account_id = await owner.principal(), await colleague.id()
     assert not (await colleague.principal()).may("tenants.create")
     await _grant(services, account_id, "infrastructure", by)
+    assert await is_refused(services, colleague.token), "a new role begins with a new session"
+    await colleague.sign_in()
     (await colleague.principal()).require("tenants.create")
     with pytest.raises(Conflict):
         await _grant(services, account_id, "infrastructure", by)
     await _withdraw(services, account_id, "infrastructure", by)
+    assert await is_refused(services, colleague.token)
+    await colleague.sign_in()
     assert not (await colleague.principal()).may("tenants.create")
     with pytest.raises(NotFound):
         await _withdraw(services, account_id, "infrastructure", by)
@@ -147,13 +151,13 @@ async def test_two_owners_who_withdraw_each_other_at_once_leave_one(own_services
 
 
 async def test_an_elevation_is_held_from_a_second_persons_approval_until_its_end_to_the_second(
-    services: Services, officer: Person, colleague: Person
+    services: Services, owner: Person, colleague: Person
 ) -> None:
     requested = await _request(services, colleague)
     assert not (await colleague.principal()).may("tenants.create")
     with pytest.raises(Conflict):
         await _request(services, colleague)
-    approved = await _decide(services, requested, await officer.principal())
+    approved = await _decide(services, requested, await owner.principal())
     assert approved.expires_at is not None
     (await colleague.principal()).require("tenants.create")
     await execute(
@@ -197,14 +201,69 @@ async def test_what_has_no_way_back_is_held_by_elevation_alone(
     services: Services, owner: Person, officer: Person
 ) -> None:
     assert not any("tenants.close" in role.permissions for role in STAFF_ROLES.values() if not role.elevation_only)
-    await _decide(services, await _request(services, owner, "superuser", 5), await officer.principal())
-    by = await owner.principal()
+    other = await make_staff(services, "infrastructure")
+    await _decide(services, await _request(services, other, "superuser", 5), await owner.principal())
+    by = await other.principal()
     by.require("tenants.close")
     with pytest.raises(Invalid):
         await _grant(services, await officer.id(), "superuser", by)
 
 
-async def test_a_request_lapses_after_a_day(services: Services, officer: Person, colleague: Person) -> None:
+async def test_who_approves_holds_what_they_lend(services: Services, owner: Person, officer: Person) -> None:
+    """Else an officer makes an owner of a second mailbox of theirs."""
+    puppet = await make_staff(services, "support")
+    for role in ("owner", "superuser", "infrastructure"):
+        requested = await _request(services, puppet, role)
+        with pytest.raises(GrantRefused):
+            await _decide(services, requested, await officer.principal())
+        await _decide(services, requested, await officer.principal(), approve=False)
+    await _decide(services, await _request(services, puppet, "security_officer"), await officer.principal())
+
+
+async def test_with_what_is_lent_nobody_makes_what_lasts(services: Services, owner: Person) -> None:
+    person, other = await make_staff(services, "support"), await make_staff(services, "support")
+    await _decide(services, await _request(services, person, "owner"), await owner.principal())
+    by = await person.principal()
+    assert by.may("roles.grant")
+    for role in ("owner", "auditor"):
+        with pytest.raises(GrantRefused):
+            await _grant(services, await other.id(), role, by)
+    with pytest.raises(GrantRefused):
+        await _withdraw(services, await other.id(), "auditor", by)
+    with pytest.raises(GrantRefused):
+        async with services.database.operator() as tx:
+            await services.access.invitations.invite_staff(
+                tx, email="puppet@bailee.example", name="Puppet", roles=["auditor"], by=by
+            )
+    with pytest.raises(Forbidden):
+        await services.access.break_glass.seal(by=by)
+    asked = await _request(services, other, "auditor")
+    with pytest.raises(GrantRefused):
+        await _decide(services, asked, by)
+
+
+async def test_nobody_withdraws_a_role_of_their_own(services: Services, owner: Person) -> None:
+    officer = await make_staff(services, "security_officer")
+    with pytest.raises(GrantRefused):
+        await _withdraw(services, await officer.id(), "security_officer", await officer.principal())
+
+
+async def test_a_role_granted_while_somebody_leaves_is_not_left_behind(services: Services, owner: Person) -> None:
+    person, by = await make_staff(services, "support"), await owner.principal()
+    account_id = await person.id()
+
+    async def leave() -> None:
+        async with services.database.operator() as tx:
+            await services.access.accounts.off_board(tx, account_id, by=by)
+
+    await asyncio.gather(
+        leave(), *(_grant(services, account_id, "auditor", by) for _ in range(5)), return_exceptions=True
+    )
+    async with services.database.operator_read() as reader:
+        assert await services.access.grants.all(reader, account_id) == []
+
+
+async def test_a_request_lapses_after_a_day(services: Services, owner: Person, colleague: Person) -> None:
     requested = await _request(services, colleague)
     await execute(
         services,
@@ -212,7 +271,7 @@ async def test_a_request_lapses_after_a_day(services: Services, officer: Person,
         (requested.id,),
     )
     with pytest.raises(Conflict):
-        await _decide(services, requested, await officer.principal())
+        await _decide(services, requested, await owner.principal())
     await services.upkeep.keep_deadlines()
     async with services.database.operator_read() as tx:
         assert (await services.access.elevations.get(tx, requested.id)).state == "ended"
@@ -230,10 +289,10 @@ async def test_of_many_decisions_at_once_one_counts(services: Services, owner: P
 
 
 async def test_an_elevation_is_ended_by_its_holder_or_by_who_decides_and_by_nobody_else(
-    services: Services, officer: Person, colleague: Person
+    services: Services, owner: Person, officer: Person, colleague: Person
 ) -> None:
     other = await make_staff(services, "support")
-    held = await _decide(services, await _request(services, colleague), await officer.principal())
+    held = await _decide(services, await _request(services, colleague), await owner.principal())
 
     async def end(by: Principal) -> None:
         async with services.database.operator() as tx:
@@ -248,9 +307,9 @@ async def test_an_elevation_is_ended_by_its_holder_or_by_who_decides_and_by_nobo
         await end(await officer.principal())
 
 
-async def test_an_elevation_ends_with_the_account(services: Services, owner: Person, officer: Person) -> None:
+async def test_an_elevation_ends_with_the_account(services: Services, owner: Person) -> None:
     person = await make_staff(services, "support")
-    held = await _decide(services, await _request(services, person), await officer.principal())
+    held = await _decide(services, await _request(services, person), await owner.principal())
     account_id, by = await person.id(), await owner.principal()
     async with services.database.operator() as tx:
         await services.access.accounts.off_board(tx, account_id, by=by)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bailee.access.errors import LinkRefused
+from bailee.access.errors import LinkRefused, TooManyAttempts
 from bailee.access.model import AccountKind, AccountState, SentInvitation, SessionKind, StartedSession
 from bailee.assembly import Services
 from bailee.encryption.hashing import PasswordHasher
@@ -211,7 +212,7 @@ async def test_nobody_is_staff_and_a_member_at_once(services: Services, owner: P
         ) == 0  # fmt: skip
 
 
-async def test_an_accepted_invitation_proves_the_address_and_makes_the_account_it_promised(
+async def test_an_accepted_invitation_makes_the_account_it_promised(
     services: Services, owner: Person, tenant: Tenant
 ) -> None:
     email = _address()
@@ -222,7 +223,8 @@ async def test_an_accepted_invitation_proves_the_address_and_makes_the_account_i
     person = await accept(services, email, sent.link)
     async with services.database.operator_read() as reader:
         account = await services.access.accounts.get(reader, await person.id())
-        assert await reader.value("SELECT verified_at FROM accounts WHERE account_id = %s", (account.id,))
+        verified_at = await reader.value("SELECT verified_at FROM accounts WHERE account_id = %s", (account.id,))
+    assert verified_at is None, "whoever was shown the link may not be whoever reads that mailbox"
     assert (account.kind, account.state, account.email) == (AccountKind.MEMBER, AccountState.ACTIVE, email)
 
 
@@ -304,3 +306,78 @@ async def test_two_spellings_of_one_address_are_one_account(services: Services, 
     with pytest.raises(Conflict):
         await _invite(services, tenant.id, f" {person.email.upper()} ")
     await person.sign_in()
+
+
+# --- who invited has gone meanwhile ---------------------------------------------------------------------------
+
+
+async def _disable(services: Services, person: Person, by: Principal) -> None:
+    account_id = await person.id()
+    async with services.database.operator() as tx:
+        await services.access.accounts.disable(tx, account_id, by=by)
+
+
+async def _lose_role(services: Services, person: Person, by: Principal) -> None:
+    account_id = await person.id()
+    async with services.database.operator() as tx:
+        await services.access.grants.withdraw(tx, account_id, "security_officer", by=by)
+
+
+async def _off_board(services: Services, person: Person, by: Principal) -> None:
+    account_id = await person.id()
+    async with services.database.operator() as tx:
+        await services.access.accounts.off_board(tx, account_id, by=by)
+
+
+@pytest.mark.parametrize("leave", [_disable, _lose_role, _off_board])
+async def test_invitations_of_staff_end_with_their_rights(
+    services: Services, owner: Person, password_hash: str, leave: Callable[..., Awaitable[None]]
+) -> None:
+    """Else somebody about to be dismissed leaves a way in for a mailbox of theirs."""
+    officer = await make_staff(services, "security_officer", "support")
+    sent = await _invite_staff(services, f"puppet-{new_id()}@bailee.example", await officer.principal())
+    await leave(services, officer, await owner.principal())
+    with pytest.raises(LinkRefused):
+        await _finish(services, token_in(sent.link), password_hash)
+
+
+@pytest.mark.parametrize("way", ["disable", "remove", "change_role"])
+async def test_invitations_of_members_end_with_their_rights(
+    services: Services, tenant: Tenant, password_hash: str, way: str
+) -> None:
+    administrator = await make_member(services, tenant.id, "administrator")
+    sent = await _invite(services, tenant.id, _address(), by=await administrator.principal())
+    account_id = await administrator.id()
+    more = ("viewer",) if way == "change_role" else ()
+    async with services.database.tenant(tenant.id) as tx:
+        await getattr(services.access.members, way)(tx, account_id, *more, by=SYSTEM)
+    with pytest.raises(LinkRefused):
+        await _finish(services, token_in(sent.link), password_hash)
+
+
+async def test_of_several_first_owners_that_staff_have_invited_one_comes(
+    services: Services, owner: Person, password_hash: str
+) -> None:
+    """Else staff invite themselves beside the customer, and open the second link when the data is there."""
+    tenant, by = await create_tenant(services), await owner.principal()
+    links = []
+    for _ in range(2):
+        async with services.database.tenant(tenant.id) as tx:
+            sent = await services.access.invitations.invite_owner(tx, email=_address(), name="Own Er", by=by)
+        links.append(token_in(sent.link))
+    results = await asyncio.gather(*(_finish(services, link, password_hash) for link in links), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["LinkRefused", "StartedSession"]
+
+
+async def test_passwords_tried_with_one_link_are_counted(services: Services, tenant: Tenant) -> None:
+    """Judging a password takes as long as hashing one: a link must not keep everybody else waiting."""
+    token = token_in((await _invite(services, tenant.id, _address())).link)
+    refused = Counter[str]()
+    for _ in range(12):
+        try:
+            await services.access.invitations.accept(
+                token=token, name="New", password=secret("password"), kind=SessionKind.API, by=nobody()
+            )
+        except (Invalid, TooManyAttempts) as error:
+            refused[type(error).__name__] += 1
+    assert refused == {"Invalid": 10, "TooManyAttempts": 2}

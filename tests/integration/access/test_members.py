@@ -15,7 +15,7 @@ from bailee.foundation.errors import Conflict, Invalid, NotFound
 from bailee.foundation.ids import TenantId
 from bailee.foundation.principal import Forbidden, Principal, StepUpRequired
 from bailee.tenants.model import Tenant, TenantState
-from tests.integration.access.people import Person, execute, join, make_member
+from tests.integration.access.people import Person, execute, is_refused, join, make_member
 from tests.integration.rig import SYSTEM, create_tenant
 
 REASON = "Lost the phone on a train."
@@ -82,6 +82,8 @@ async def test_a_role_is_changed_and_effective_with_the_next_request(world: _Wor
     by, account_id = await world.owner.principal(), await viewer.id()
     changed = await world.act(members.change_role, account_id, "editor", by=by)
     assert changed.role == "editor"
+    assert await is_refused(world.services, viewer.token), "the session is from before"
+    await viewer.sign_in()
     (await viewer.principal()).require("records.create")
     with pytest.raises(Conflict):
         await world.act(members.change_role, account_id, "editor", by=by)
@@ -244,6 +246,7 @@ async def test_a_member_whose_role_is_gone_may_nothing_and_can_still_be_moved(wo
     assert (await person.principal()).permissions == frozenset()
     members, by = world.services.access.members, await world.owner.principal()
     await world.act(members.change_role, await person.id(), "viewer", by=by)
+    await person.sign_in()
     (await person.principal()).require("records.read")
 
 

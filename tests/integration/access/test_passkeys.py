@@ -13,7 +13,7 @@ from bailee.access.passkeys import RelyingParty
 from bailee.assembly import Services
 from bailee.foundation.errors import Conflict, Invalid, NotFound
 from bailee.foundation.ids import new_id
-from bailee.foundation.principal import StepUpRequired
+from bailee.foundation.principal import StepUpRequired, anonymous
 from bailee.tenants.model import Tenant
 from tests.integration.access.authenticator import ORIGIN, Authenticator, other_challenge
 from tests.integration.access.people import (
@@ -86,7 +86,7 @@ async def _step_up(services: Services, person: Person, key: Authenticator, **lie
 async def test_a_passkey_that_verified_its_user_signs_in_alone_and_counts_as_two_factors(
     services: Services, owner: Person, key: Authenticator
 ) -> None:
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     options = _options(challenge)
     assert options["userVerification"] == "required"
     assert not options.get("allowCredentials"), "nobody is told whose keys there are"
@@ -118,21 +118,21 @@ LIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 async def test_a_lie_opens_nothing(services: Services, owner: Person, key: Authenticator, lie: dict[str, Any]) -> None:
     await execute(services, "DELETE FROM sign_in_failures")
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     await _alone(services, challenge, key.get(_options(challenge)))
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     with pytest.raises(SignInRefused):
         await _alone(services, challenge, key.get(_options(challenge), **lie))
 
 
 async def test_a_challenge_is_answered_once_and_in_time(services: Services, owner: Person, key: Authenticator) -> None:
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     answers = [key.get(_options(challenge)) for _ in range(3)]
     await _alone(services, challenge, answers[0])
     for answer in answers:
         with pytest.raises(SignInRefused):
             await _alone(services, challenge, answer)
-    late = await services.access.sign_in.passkey_for_anyone()
+    late = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     await execute(services, "UPDATE challenges SET expires_at = now() WHERE challenge_id = %s", (late.challenge_id,))
     with pytest.raises(SignInRefused):
         await _alone(services, late, key.get(_options(late)))
@@ -142,7 +142,7 @@ async def test_of_thirty_uses_of_one_answer_at_once_one_succeeds(
     services: Services, owner: Person, key: Authenticator
 ) -> None:
     await execute(services, "DELETE FROM sign_in_failures")
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     answer = key.get(_options(challenge))
     results = await asyncio.gather(*(_alone(services, challenge, answer) for _ in range(30)), return_exceptions=True)
     assert sum(isinstance(result, StartedSession) for result in results) == 1
@@ -150,10 +150,10 @@ async def test_of_thirty_uses_of_one_answer_at_once_one_succeeds(
 
 
 async def test_a_copied_key_is_noticed_by_its_counter(services: Services, owner: Person, key: Authenticator) -> None:
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     await _alone(services, challenge, key.get(_options(challenge)))
     for count in (key.count, key.count - 1, 1, 0):
-        challenge = await services.access.sign_in.passkey_for_anyone()
+        challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
         with pytest.raises(SignInRefused):
             await _alone(services, challenge, key.get(_options(challenge), count=count))
 
@@ -162,7 +162,7 @@ async def test_a_synced_passkey_counts_nothing_and_goes_on_working(services: Ser
     person, synced = await make_member(services, tenant.id), Authenticator(counts=False, synced=True)
     await _register(services, person, synced)
     for _ in range(2):
-        challenge = await services.access.sign_in.passkey_for_anyone()
+        challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
         await _alone(services, challenge, synced.get(_options(challenge)))
     async with services.database.operator_read() as reader:
         own = await services.access.factors.own(reader, by=await person.principal())
@@ -179,7 +179,7 @@ async def test_a_challenge_for_one_purpose_is_none_for_another(
     enrolment = await _begin(services, owner)
     with pytest.raises(SignInRefused):
         await _alone(services, enrolment, key.get(_options(enrolment)))
-    anyone = await services.access.sign_in.passkey_for_anyone()
+    anyone = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     with pytest.raises(WrongFactor):
         await services.access.sign_in.step_up_by_passkey(
             challenge_id=anyone.challenge_id, answer=key.get(_options(anyone)), by=by
@@ -192,7 +192,7 @@ async def test_a_disabled_accounts_passkey_opens_nothing(services: Services, own
     account_id, by = await person.id(), await owner.principal()
     async with services.database.operator() as tx:
         await services.access.accounts.disable(tx, account_id, by=by)
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     with pytest.raises(SignInRefused):
         await _alone(services, challenge, own.get(_options(challenge)))
 
@@ -335,7 +335,7 @@ async def test_staff_keep_one_factor_at_least_and_a_removed_key_opens_nothing(
     await _register(services, person, second)
     async with services.database.operator() as tx:
         await factors.remove_passkey(tx, passkey_id, by=await person.principal())
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     with pytest.raises(SignInRefused):
         await _alone(services, challenge, own.get(_options(challenge)))
     with pytest.raises(NotFound):
@@ -362,7 +362,7 @@ async def test_a_name_for_a_key_is_printable(services: Services, owner: Person, 
 )  # fmt: skip
 async def test_an_answer_that_is_none_is_refused(services: Services, owner: Person, answer: bytes) -> None:
     await execute(services, "DELETE FROM sign_in_failures")
-    challenge = await services.access.sign_in.passkey_for_anyone()
+    challenge = await services.access.sign_in.passkey_for_anyone(by=anonymous())
     with pytest.raises(SignInRefused):
         await _alone(services, challenge, answer)
     with pytest.raises(WrongFactor):

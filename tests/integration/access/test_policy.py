@@ -297,3 +297,36 @@ async def test_one_tenants_policy_is_not_anothers(services: Services, tenant: Te
     person = await make_member(services, other.id, "viewer", mfa=False)
     await _demand(services, tenant.id, require_mfa=True, networks=["198.51.100.0/24"])
     assert not await _unmet(services, person)
+
+
+async def test_an_owner_mends_the_networks_from_anywhere(services: Services, tenant: Tenant) -> None:
+    """A network changes, or was mistyped by an administrator, and nobody else could let the owners in again."""
+    owner = await make_member(services, tenant.id)
+    administrator = await make_member(services, tenant.id, "administrator")
+    await _demand(services, tenant.id, networks=["198.51.100.0/24"])
+    by = await who(services, owner.token)
+    assert by.unmet
+    assert by.permissions == {"policy.read", "policy.change"}
+    with pytest.raises(Forbidden):
+        by.require("members.read")
+    assert (await who(services, administrator.token)).permissions == frozenset()
+    await _demand(services, tenant.id, by, networks=[])
+    assert (await who(services, administrator.token)).may("members.read")
+
+
+async def test_an_owner_without_a_second_factor_comes_from_where_the_tenant_says(
+    services: Services, tenant: Tenant
+) -> None:
+    owner = await make_member(services, tenant.id, mfa=False)
+    await _demand(services, tenant.id, networks=["198.51.100.0/24"])
+    assert (await who(services, owner.token)).permissions == frozenset()
+
+
+async def test_a_plan_without_single_sign_on_does_not_demand_it(services: Services, tenant: Tenant) -> None:
+    person = await make_member(services, tenant.id, "viewer", mfa=False)
+    await _demand(services, tenant.id, session_hours=6)
+    await execute(services, "UPDATE tenant_policies SET require_sso = true WHERE tenant_id = %s", (tenant.id,))
+    assert "identity provider" in await _unmet(services, person)
+    async with services.database.operator() as tx:
+        await services.tenants.change(tx, tenant.id, name=None, plan="business", by=SYSTEM)
+    assert not await _unmet(services, person)

@@ -21,7 +21,7 @@ from bailee.foundation.errors import Conflict, Invalid, NotFound
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.principal import ActorKind, Forbidden, Principal, StepUpRequired, Unauthenticated
 from bailee.tenants.model import Tenant, TenantState
-from tests.integration.access.people import make_member, make_staff, who
+from tests.integration.access.people import execute, make_member, make_staff, who
 from tests.integration.access.products import CALLBACK, GONE, Product, browser_of, register
 from tests.integration.rig import SYSTEM, create_tenant, eventually, staff_principal
 
@@ -252,6 +252,23 @@ async def test_a_secret_rotates_with_an_overlap_and_at_most_two_are_good(
         (await machine.send("/oidc/token", form, secret=secret)).status_code for secret in [*secrets, last.secret or ""]
     ]
     assert statuses == [401, 401, 401, 200]
+
+
+async def test_what_takes_the_place_of_an_expired_secret_expires_too(
+    services: Services, http: httpx2.AsyncClient, tenant: Tenant
+) -> None:
+    machine = await _machine(services, http, tenant.id)
+    await execute(
+        services,
+        "UPDATE oauth_client_secrets SET created_at = now() - interval '31 days', expires_at = now() - interval '1 day'"
+        " WHERE client_id = %s",
+        (machine.client.id,),
+    )
+    async with services.database.tenant(tenant.id) as tx:
+        rotated = await services.provider.clients.rotate_secret(tx, machine.client.id, overlap_hours=1, by=SYSTEM)
+    (secret,) = rotated.secrets
+    assert secret.expires_at is not None
+    assert timedelta(days=29) < secret.expires_at - services.clock.now() <= timedelta(days=30)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from bailee.access.model import Review, ReviewItem
 from bailee.assembly import Services
 from bailee.foundation.errors import Conflict, Invalid, NotFound
 from bailee.foundation.principal import Forbidden, StepUpRequired
-from tests.integration.access.people import Person, execute, make_owner, make_staff
+from tests.integration.access.people import Person, execute, is_refused, make_owner, make_staff
 from tests.integration.rig import SYSTEM
 
 
@@ -94,7 +94,9 @@ async def test_the_reviewer_named_decides_once_and_nobody_else_does(
         await _decide(services, review, by_role["support"], reviewer["support"], confirm=False)
     assert (await person.principal()).may("reviews.read")
     await _decide(services, review, by_role["auditor"], reviewer["auditor"], confirm=False)
-    assert not (await person.principal()).may("reviews.read"), "revoked at once"
+    assert await is_refused(services, person.token), "revoked at once"
+    await person.sign_in()
+    assert not (await person.principal()).may("reviews.read")
     assert await _roles(services, person) == ["support"]
 
 
@@ -132,6 +134,7 @@ async def test_what_nobody_confirmed_by_the_end_is_revoked_and_the_last_owner_st
     await own_services.upkeep.keep_deadlines()
     assert await _roles(own_services, kept) == ["support"]
     assert await _roles(own_services, lost) == []
+    await lost.sign_in()
     assert (await lost.principal()).permissions == frozenset()
     assert await _roles(own_services, officer) == []
     assert await _roles(own_services, owner) == ["owner"], "without an owner nobody could ever let anybody in again"
@@ -203,3 +206,39 @@ async def test_a_review_ends_within_ninety_days(services: Services, owner: Perso
         await _open(services, owner, services.clock.now() + timedelta(days=days))
     with pytest.raises(Invalid):
         await _open(services, owner, datetime(2100, 1, 1))  # noqa: DTZ001  a moment without its time zone
+
+
+@pytest.mark.parametrize("days", [0, 1, 2, 91])
+async def test_a_review_leaves_its_reviewers_time_and_comes_to_an_end(
+    services: Services, owner: Person, officer: Person, days: int
+) -> None:
+    """Else one officer has every role lapse within the minute."""
+    due_at = services.clock.now() + timedelta(days=days, seconds=30)
+    by = await owner.principal()
+    with pytest.raises(Invalid):
+        async with services.database.operator() as tx:
+            await services.access.reviews.open(tx, title="Soon", due_at=due_at, by=by)
+
+
+async def test_who_is_no_reviewer_any_more_decides_nothing(services: Services, owner: Person) -> None:
+    former = await make_staff(services, "security_officer")
+    review = await _open(services, owner)
+    former_id = await former.id()
+    items = await _items(services, review)
+    item = next(one for one in items if one.account_id != former_id)
+    await execute(services, "UPDATE review_items SET reviewer_id = %s WHERE item_id = %s", (former_id, item.id))
+    await execute(services, "UPDATE role_grants SET role = 'support' WHERE account_id = %s", (former_id,))
+    with pytest.raises(GrantRefused):
+        await _decide(services, review, item, former, confirm=True)
+
+
+async def test_a_role_that_is_gone_is_not_confirmed(services: Services, owner: Person, officer: Person) -> None:
+    person = await make_staff(services, "support")
+    review = await _open(services, owner)
+    account_id, owner_id = await person.id(), await owner.id()
+    item = next(one for one in await _items(services, review) if one.account_id == account_id)
+    reviewer = owner if item.reviewer_id == owner_id else officer
+    await execute(services, "DELETE FROM role_grants WHERE account_id = %s", (account_id,))
+    with pytest.raises(Conflict):
+        await _decide(services, review, item, reviewer, confirm=True)
+    assert (await _decide(services, review, item, reviewer, confirm=False)).decision == "revoked"

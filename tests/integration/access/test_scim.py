@@ -1,5 +1,6 @@
 """What a directory may do to members, and what it may not: to owners, to other tenants, to people's accounts."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -139,9 +140,12 @@ async def _of_two(world: World, domain: str) -> tuple[TenantId, TenantId, Person
     own, other = await world.tenant(domain), await world.tenant(sso=False)
     account_id = await world.account(f"eve@{domain}")
     await world.join(other.id, account_id, f"eve@{domain}", "owner")
-    person = await _add(world, own.id, f"eve@{domain}", display_name="Called Names")
-    assert person.account_id == account_id
-    return own.id, other.id, person
+    with pytest.raises(Conflict, match="invite them"):
+        await _add(world, own.id, f"eve@{domain}")
+    await world.join(own.id, account_id, f"eve@{domain}")
+    async with world.services.database.operator_read() as tx:
+        person = await world.services.federation.provisioning.person(tx, own.id, account_id)
+    return own.id, other.id, await _change(world, own.id, person, display_name="Called Names")
 
 
 async def test_what_a_directory_writes_stays_in_its_tenant(world: World) -> None:
@@ -201,8 +205,49 @@ async def test_an_owner_is_beyond_a_directory(world: World) -> None:
         await _change(world, tenant.id, boss, active=False)
     with pytest.raises(GrantRefused):
         await _remove(world, tenant.id, account_id)
-    with pytest.raises(Conflict):  # one that may do everything itself, with the last owner
+    with pytest.raises(GrantRefused):  # one that may do everything itself
         await _remove(world, tenant.id, account_id, by=member(tenant.id))
+
+
+async def test_an_owner_is_beyond_a_directory_that_may_erase(world: World) -> None:
+    """All that an owner holds beyond an administrator: with it the directory would take an owner's address."""
+    tenant = await world.tenant("scim-erase.example")
+    account_id = await world.account("boss@scim-erase.example")
+    await world.join(tenant.id, account_id, "boss@scim-erase.example", "owner")
+    by = key_principal(tenant.id, "scim.provision", "subjects.erase")
+    async with world.services.database.operator_read() as tx:
+        boss = await world.services.federation.provisioning.person(tx, tenant.id, account_id)
+    for changes in ({"user_name": "mine@scim-erase.example"}, {"active": False}):
+        with pytest.raises(GrantRefused):
+            await _change(world, tenant.id, boss, by=by, **changes)
+
+
+async def test_a_newcomer_gets_nothing_of_who_had_the_address_before(world: World) -> None:
+    tenant = await world.tenant("scim-recycled.example")
+    first = await _add(world, tenant.id, "sales@scim-recycled.example")
+    with superuser(world.services.settings.database.main) as connection:
+        connection.execute("UPDATE accounts SET password_hash = 'x' WHERE account_id = %s", (first.account_id,))
+    await _remove(world, tenant.id, first.account_id)
+    second = await _add(world, tenant.id, "sales@scim-recycled.example")
+    assert second.account_id != first.account_id
+    with superuser(world.services.settings.database.main) as connection:
+        row = connection.execute(
+            "SELECT state, password_hash, email FROM accounts WHERE account_id = %s", (first.account_id,)
+        ).fetchone()
+    assert row == ("off_boarded", None, f"{first.account_id}@former.invalid")
+
+
+async def test_two_changes_of_a_persons_groups_at_once_leave_no_role_behind(world: World) -> None:
+    tenant = await world.tenant("scim-race.example")
+    person = await _add(world, tenant.id, "gil@scim-race.example")
+    for _ in range(5):
+        one = await _group(world, tenant.id, "Administrator", person.account_id)
+        two = await _group(world, tenant.id, "Viewer", person.account_id)
+        await asyncio.gather(_regroup(world, tenant.id, one), _regroup(world, tenant.id, two))
+        assert await _role(world, tenant.id, person.account_id) == "editor", "what everybody new gets"
+        for group in (one, two):
+            async with world.services.database.tenant(tenant.id) as tx:
+                await world.services.federation.provisioning.remove_group(tx, group.group_id, by=directory(tenant.id))
 
 
 # --- groups ------------------------------------------------------------------------------------------------

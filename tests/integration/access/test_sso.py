@@ -17,6 +17,7 @@ from bailee.access.permissions import TENANT_ROLES
 from bailee.foundation.errors import Invalid
 from bailee.foundation.ids import TenantId
 from bailee.foundation.principal import Forbidden, StepUpRequired, Unauthenticated, anonymous
+from bailee.foundation.secrets import Secret
 from tests import oidc_server
 from tests.integration.access.federated import World, member, world_of
 from tests.integration.rig import SYSTEM, superuser
@@ -352,11 +353,83 @@ async def test_an_address_that_was_handed_on_does_not_bring_the_account_along(wo
     await _refused(world, lambda: world.sign_in("sales@handed-on.example", "the second holder"), tenant.id)
 
 
+async def test_a_newcomer_gets_nothing_of_who_had_the_address_before(world: World) -> None:
+    tenant = await world.tenant("recycled.example")
+    first = await world.sign_in("sales@recycled.example", "the first holder")
+    async with world.services.database.tenant(tenant.id) as tx:
+        await world.services.access.members.remove(tx, first.account.id, by=member(tenant.id))
+    second = await world.sign_in("sales@recycled.example", "the second holder")
+    assert second.account.id != first.account.id
+    with pytest.raises(Unauthenticated):
+        await world.principal(first)
+
+
+@pytest.mark.parametrize("claims, lets_in", [({}, False), ({"email_verified": True}, True), ({"xms_edov": "1"}, True)])
+async def test_an_address_that_nobody_calls_verified_opens_no_administrators_membership(
+    world: World, claims: dict[str, Any], lets_in: bool
+) -> None:
+    domain = f"unsaid-{len(claims)}-{'edov' if 'xms_edov' in claims else 'plain'}.example"
+    tenant = await world.tenant(domain)
+    account_id = await world.account(f"boss@{domain}")
+    await world.join(tenant.id, account_id, f"boss@{domain}", "owner")
+    if lets_in:
+        said = {"email_verified": None, **claims}
+        assert (await world.sign_in(f"boss@{domain}", **said)).account.id == account_id
+    else:
+        await _refused(world, lambda: world.sign_in(f"boss@{domain}", email_verified=None), tenant.id)
+        assert (await world.sign_in(f"new@{domain}", email_verified=None)).token, (
+            "people who are new get the default role"
+        )
+
+
+async def test_a_plan_without_it_ends_single_sign_on_and_lets_it_be_switched_off(world: World) -> None:
+    tenant = await world.tenant("smaller.example")
+    await world.sign_in("una@smaller.example")
+    async with world.services.database.operator() as tx:
+        await world.services.tenants.change(tx, tenant.id, name=None, plan="standard", by=SYSTEM)
+    with pytest.raises(AssertionError):
+        await world.begin("una@smaller.example")
+    with pytest.raises(NotInPlan):
+        await world.services.federation.sso_connections.try_out(by=member(tenant.id))
+    await world.configure(tenant.id, enabled=False)
+
+
+async def test_bogus_answers_shut_nobody_else_out(world: World) -> None:
+    """Any web page can have its visitors bring some."""
+    await world.tenant("neighbours.example")
+    bogus = Returned("", "", "", None, None)
+    for _ in range(51):
+        with pytest.raises((SsoRefused, TooManyAttempts)):
+            await world.services.federation.sso_sign_in.finish(bogus, by=anonymous("192.0.2.1"))
+    assert (await world.sign_in("vic@neighbours.example")).token
+
+
+async def test_what_a_provider_began_changes_nothing_of_the_persons_own(world: World) -> None:
+    started, own, other = await _in_two_tenants(world, "own-things.example")
+    services, who = world.services, msgspec.structs.replace(await world.principal(started), stepped_up=True)
+    async with services.database.operator_read() as reader:
+        assert [one.id for one in await services.access.sessions.own_tenants(reader, by=who)] == [own]
+        assert [one.id for one in await services.access.sessions.own(reader, by=who)] == [who.session_id]
+    secret = Secret(b"seventeen quiet herons at dawn")
+    with pytest.raises(Forbidden):
+        await services.access.password_change.change(old=secret, new=secret, by=who)
+    for act in (
+        lambda tx: services.access.accounts.rename(tx, name="Another", by=who),
+        lambda tx: services.access.sessions.end_others(tx, by=who),
+        lambda tx: services.access.sessions.end(tx, other, by=who),
+    ):
+        with pytest.raises(Forbidden):
+            async with services.database.operator() as tx:
+                await act(tx)
+
+
 async def _in_two_tenants(world: World, domain: str) -> tuple[StartedSession, TenantId, TenantId]:
     """Somebody of one tenant by invitation, signed in by the provider of another."""
     own, other = await world.tenant(domain), await world.tenant(sso=False)
     account_id = await world.account(f"rae@{domain}")
     await world.join(other.id, account_id, f"rae@{domain}", "owner")
+    await _refused(world, lambda: world.sign_in(f"rae@{domain}"), own.id)  # before they have accepted an invitation
+    await world.join(own.id, account_id, f"rae@{domain}", "editor")
     started = await world.sign_in(f"rae@{domain}")
     assert started.account.id == account_id
     return started, own.id, other.id

@@ -76,6 +76,13 @@ def _link(message: EmailMessage, page: str) -> str:
     return found[1]
 
 
+async def _is_verified(services: Services, email: str) -> bool:
+    """Whether somebody has shown that they read what goes to an address."""
+    async with services.database.operator_read() as reader:
+        found: bool = await reader.value("SELECT verified_at IS NOT NULL FROM accounts WHERE email = %s", (email,))
+    return found
+
+
 # --- links that go by mail --------------------------------------------------------------------------------
 
 
@@ -91,6 +98,7 @@ async def test_an_invitation_goes_by_mail_and_is_shown_to_nobody(office: Office,
         token=_link(message, "invitation"), name="Ada", password=secret(NEW), kind=SessionKind.API, by=nobody()
     )
     assert started.account.email == "ada@tenant.example"
+    assert await _is_verified(services, "ada@tenant.example")
 
 
 async def test_a_link_to_choose_a_password_goes_by_mail_and_the_change_is_told(
@@ -106,6 +114,7 @@ async def test_a_link_to_choose_a_password_goes_by_mail_and_the_change_is_told(
     assert await office.count(to="nobody@tenant.example", subject="") == 0
     person.password = NEW
     await person.sign_in()
+    assert await _is_verified(services, person.email)
 
 
 async def test_a_change_of_password_is_told(office: Office, owner: Person, tenant: Tenant) -> None:
@@ -326,7 +335,7 @@ async def test_what_ended_long_ago_is_cleared_away(office: Office, owner: Person
         account = await services.access.accounts.get(tx, account_id)
         await services.access.password_change.send(tx, account, by=nobody())
     await person.begin()
-    await services.access.sign_in.passkey_for_anyone()
+    await services.access.sign_in.passkey_for_anyone(by=nobody())
     for table in ("links", "pending_sign_ins", "challenges", "sessions"):
         async with services.database.operator_read() as reader:
             assert await reader.value(f"SELECT count(*) FROM {table}")  # noqa: S608  names of this test's own

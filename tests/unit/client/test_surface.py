@@ -297,6 +297,7 @@ ACCESS: list[Case] = [
     ),
     ("POST /api/v1/invitation/join", lambda c: c.invitation.join("biv_x"), '{"token":"biv_x"}', {"tenant": "t1"}, str),
     (f"GET {STAFF}", lambda c: c.staff.get("a1"), "", ACCOUNT, Account),
+    ("GET /api/v1/people?email=a%40example.org", lambda c: c.staff.find_person("a@example.org"), "", ACCOUNT, Account),
     (f"POST {STAFF}/disable", lambda c: c.staff.disable("a1"), "", ACCOUNT, Account),
     (f"POST {STAFF}/enable", lambda c: c.staff.enable("a1"), "", ACCOUNT, Account),
     (f"POST {STAFF}/off-board", lambda c: c.staff.off_board("a1"), "", ACCOUNT, Account),

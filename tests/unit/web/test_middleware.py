@@ -21,12 +21,16 @@ from bailee.web.middleware import (
 )
 
 
+async def _nothing() -> None:
+    pass
+
+
 async def test_body_that_does_not_come_ends_the_request() -> None:
     async def receive() -> Any:
         await asyncio.sleep(60)
 
     with pytest.raises(RequestTimedOut):
-        await patient(receive, 0.01)()
+        await patient(receive, 0.01, _nothing)()
 
 
 async def test_after_the_body_the_end_of_the_connection_may_take_its_time() -> None:
@@ -41,8 +45,14 @@ async def test_after_the_body_the_end_of_the_connection_may_take_its_time() -> N
             await asyncio.sleep(0.05)
         return messages.pop(0)
 
-    waiting = patient(receive, 0.01)
+    came: list[int] = []
+
+    async def complete() -> None:
+        came.append(len(messages))
+
+    waiting = patient(receive, 0.01, complete)
     assert [(await waiting())["type"] for _ in range(3)] == ["http.request", "http.request", "http.disconnect"]
+    assert came == [1], "once, with the last part of the body"
 
 
 # --- where a request comes from ------------------------------------------------------------------------------
@@ -128,6 +138,9 @@ def test_a_bearer_token_is_taken_as_it_is() -> None:
         (b"", None), (b"other=1", None), (b"__Host-bailee=bst_1", "bst_1"),
         (b"a=1; __Host-bailee=bst_1; __Host-bailee-device=bdv_1", "bst_1"), (b"bailee=bst_1", None),
         (b"__host-bailee=bst_1", None), (b"\xff\xfe", None), (b"__Host-bailee", None),
+        # What a sibling site may set: a space or a quote in its cookie must not bring another session in, or hide ours.
+        (b"__Host-bailee=bst_1; prefs=1 __Host-bailee=bst_2", "bst_1"),
+        (b'prefs="; __Host-bailee=bst_1', "bst_1"), (b"__Host-bailee=bst_1; __Host-bailee=bst_2", None),
     ],
 )  # fmt: skip
 def test_the_session_is_read_from_its_own_cookie(header: bytes, token: str | None) -> None:

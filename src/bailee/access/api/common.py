@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from litestar.params import QueryParameter
 
 from bailee.foundation.errors import NotFound
 from bailee.foundation.http import parse_uuid
@@ -11,6 +12,7 @@ from bailee.foundation.secrets import Secret
 
 type Email = Annotated[str, msgspec.Meta(max_length=254)]
 type Password = Annotated[str, msgspec.Meta(max_length=1024)]
+Address = Annotated[str, QueryParameter(name="email", max_length=254, description="The whole address.")]
 type Short = Annotated[str, msgspec.Meta(max_length=200)]
 type Text = Annotated[str, msgspec.Meta(max_length=500)]
 

@@ -101,7 +101,7 @@ async def disable_member(database: Database, members: Members, account: str, pri
 
 
 @post("/members/{account:str}/enable", summary="Let a member in again", operation_id="enableMember", status_code=200,
-      responses=problems(409), **requires("members.enable"))  # fmt: skip
+      responses=problems(409), **requires("members.enable", step_up=True))  # fmt: skip
 async def enable_member(database: Database, members: Members, account: str, principal: Principal) -> Membership:
     async with database.tenant(principal.tenant) as tx:
         return await members.enable(tx, id_of(account), by=principal)

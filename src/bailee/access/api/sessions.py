@@ -137,9 +137,9 @@ async def sign_in_by_code(sign_in: SignIn, data: PendingCode, principal: Princip
 
 @post("/session/passkey/options", request_max_body_size=SMALL, summary="Sign in with a passkey: what it is to answer",
       operation_id="passkeyOptions", status_code=200, responses=problems())  # fmt: skip
-async def passkey_options(sign_in: SignIn, data: PendingOrNot) -> PasskeyChallenge:
+async def passkey_options(sign_in: SignIn, data: PendingOrNot, principal: Principal) -> PasskeyChallenge:
     if data.pending is None:
-        return await sign_in.passkey_for_anyone()
+        return await sign_in.passkey_for_anyone(by=principal)
     return await sign_in.passkey_for(pending=data.pending)
 
 

@@ -8,7 +8,7 @@ from litestar import Router, delete, get, post, put
 from litestar.params import QueryParameter
 
 from bailee.access.accounts import Accounts
-from bailee.access.api.common import Count, Email, Links, Short, Text, id_of
+from bailee.access.api.common import Address, Count, Email, Links, Short, Text, id_of
 from bailee.access.break_glass import BreakGlass, BreakGlassState, SealedEnvelope
 from bailee.access.elevations import Elevations
 from bailee.access.grants import Grants, Privileges
@@ -98,11 +98,11 @@ async def list_staff(
     return page_of(rows, limit, lambda account: account.id)
 
 
-@get("/staff/{account:str}", summary="One of the staff", operation_id="getStaff", responses=problems(),
-     **requires("accounts.read"))  # fmt: skip
+@get("/staff/{account:str}", summary="One of the staff, or a customer's person", operation_id="getStaff",
+     responses=problems(), **requires("accounts.read"))  # fmt: skip
 async def get_staff(database: Database, accounts: Accounts, account: str) -> Account:
     async with database.operator_read() as tx:
-        return await accounts.get_staff(tx, id_of(account))
+        return await accounts.get_person(tx, id_of(account))
 
 
 @post("/staff/{account:str}/disable", summary="Shut somebody out at once", operation_id="disableStaff", status_code=200,
@@ -113,7 +113,7 @@ async def disable_staff(database: Database, accounts: Accounts, account: str, pr
 
 
 @post("/staff/{account:str}/enable", summary="Let somebody in again", operation_id="enableStaff", status_code=200,
-      responses=problems(409), **requires("accounts.enable"))  # fmt: skip
+      responses=problems(409), **requires("accounts.enable", step_up=True))  # fmt: skip
 async def enable_staff(database: Database, accounts: Accounts, account: str, principal: Principal) -> Account:
     async with database.operator() as tx:
         return await accounts.enable(tx, id_of(account), by=principal)
@@ -142,6 +142,16 @@ async def reset_factors(
 async def end_sessions(database: Database, sessions: Sessions, account: str, principal: Principal) -> Count:
     async with database.operator() as tx:
         return Count(await sessions.end_all(tx, id_of(account), by=principal))
+
+
+# --- customers' people -------------------------------------------------------------------------------
+
+
+@get("/people", summary="A customer's person, by address", operation_id="findPerson", responses=problems(),
+     **requires("accounts.read"))  # fmt: skip
+async def find_person(database: Database, accounts: Accounts, email: Address) -> Account:
+    async with database.operator_read() as tx:
+        return await accounts.find_person(tx, email)
 
 
 # --- invitations ------------------------------------------------------------------------------------
@@ -339,10 +349,10 @@ async def seal_break_glass(break_glass: BreakGlass, principal: Principal) -> Sea
 router = Router(
     "/",
     route_handlers=[
-        list_staff, list_invitations, list_roles, report_privileges, get_staff, disable_staff, enable_staff,
-        off_board_staff, reset_factors, end_sessions, invite_staff, withdraw_invitation, invite_owner, grant_role,
-        withdraw_role, list_elevations, request_elevation, approve_elevation, refuse_elevation, end_elevation,
-        list_reviews, open_review, list_items, confirm_item, revoke_item, close_review, get_break_glass,
+        find_person, list_staff, list_invitations, list_roles, report_privileges, get_staff, disable_staff,
+        enable_staff, off_board_staff, reset_factors, end_sessions, invite_staff, withdraw_invitation, invite_owner,
+        grant_role, withdraw_role, list_elevations, request_elevation, approve_elevation, refuse_elevation,
+        end_elevation, list_reviews, open_review, list_items, confirm_item, revoke_item, close_review, get_break_glass,
         seal_break_glass,
     ],
     tags=["Access"],

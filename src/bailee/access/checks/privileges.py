@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bailee.access.gates import Gates
-from bailee.access.grants import Grants
+from bailee.access.grants import REPORT_DAYS, Grants
 from bailee.access.permissions import STAFF_PERMISSIONS, STAFF_ROLES, staff_permissions
 from bailee.access.store import evidence
 from bailee.access.store import roles as rows
@@ -35,7 +35,7 @@ async def least_privilege(
         reviewed = await rows.newest_closed_review(reader)
     supreme = [one for one in holdings if _is_supreme(one.roles)]
     owners = sum(1 for one in holdings if "owner" in one.roles)
-    idle = sum(1 for one in report if not one.used)
+    idle = sum(1 for one in report if not one.used and one.since < now - timedelta(days=REPORT_DAYS))
     facts: Facts = {
         "staff_with_roles": len(holdings), "owners": owners, "standing_superusers": len(supreme),
         "database_roles_past_row_security": sorted(powerful), "elevations_without_second_person": lone,
@@ -43,10 +43,10 @@ async def least_privilege(
         "last_review": reviewed.isoformat() if reviewed else None, "people_who_used_nothing": idle,
         "permissions_unused": sum(len(one.unused) for one in report), "gates": gates.names,
     }  # fmt: skip
-    if supreme or powerful or lone or overdue:
+    if supreme or powerful or lone or overdue or unconfirmed:
         return Finding(Verdict.BROKEN, "Somebody holds everything, or a review or an approval is missing.", facts)
-    if unconfirmed or owners > _MANY_OWNERS:
-        return Finding(Verdict.ATTENTION, "Roles wait for a review, or there are many owners.", facts)
+    if idle or owners > _MANY_OWNERS:
+        return Finding(Verdict.ATTENTION, "There are roles that nobody uses, or many owners.", facts)
     return Finding(
         Verdict.HOLDS, f"{len(holdings)} people hold roles; nobody holds everything, none is unreviewed.", facts
     )

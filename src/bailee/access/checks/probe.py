@@ -7,10 +7,13 @@ from uuid import UUID
 
 import msgspec
 
+from bailee.access.factors import Factors
 from bailee.access.members import Members
 from bailee.access.model import AccountKind, AccountState
 from bailee.access.store import accounts as rows
 from bailee.access.store import evidence
+from bailee.access.store import factors as factor_rows
+from bailee.access.totp import new_totp_secret, totp_text
 from bailee.encryption.hashing import PasswordHasher
 from bailee.events import Events, Object
 from bailee.events.catalogue import AccountCreated, AccountOffBoarded, MemberRemoved
@@ -30,21 +33,25 @@ class ProbePerson(msgspec.Struct, frozen=True):
     account_id: UUID
     email: str
     password: str
+    totp_secret: str = ""
 
 
 class ProbePeople:
     """Makes them and takes them away."""
 
-    def __init__(self, database: Database, events: Events, members: Members, hasher: PasswordHasher) -> None:
+    def __init__(
+        self, database: Database, events: Events, members: Members, factors: Factors, hasher: PasswordHasher
+    ) -> None:  # fmt: skip
         self._database = database
         self._events = events
         self._members = members
+        self._factors = factors
         self._hasher = hasher
 
     @asynccontextmanager
-    async def staff(self) -> AsyncIterator[ProbePerson]:
-        """Staff without a role and without a second factor: nobody must be able to sign in as this."""
-        person, password_hash = await self._person()
+    async def staff(self, *, with_factor: bool = False, password: str = "") -> AsyncIterator[ProbePerson]:
+        """Staff without a role; and, unless `with_factor`, without a second factor: nobody must be able to sign in."""
+        person, password_hash = await self._person(password)
         await self._sweep()
         async with self._database.operator() as tx:
             await rows.insert_account(
@@ -52,6 +59,11 @@ class ProbePeople:
             )
             on = Object("account", str(person.account_id))
             await self._events.record(tx, AccountCreated("probe"), by=_BY, on=on)
+            if with_factor:
+                secret = new_totp_secret()
+                await factor_rows.put_totp(tx, person.account_id, self._factors.seal(person.account_id, secret))
+                await factor_rows.confirm_totp(tx, person.account_id, 0)
+                person = msgspec.structs.replace(person, totp_secret=totp_text(secret))
         try:
             yield person
         finally:
@@ -81,8 +93,8 @@ class ProbePeople:
                 await self._events.record(tx, MemberRemoved(), by=_BY, on=on, tenant=tenant)
                 await announce(tx)
 
-    async def _person(self) -> tuple[ProbePerson, str]:
-        password = secrets.token_urlsafe(60)
+    async def _person(self, password: str = "") -> tuple[ProbePerson, str]:
+        password = password or secrets.token_urlsafe(60)
         person = ProbePerson(new_id(), f"probe-{secrets.token_hex(8)}{SUFFIX}", password)
         return person, await self._hasher.hash(Secret(password.encode()))
 

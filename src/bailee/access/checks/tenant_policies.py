@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 import pyotp
+from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships no types
 
 from bailee.access.checks.probe import ProbePeople, ProbePerson
+from bailee.access.checks.turns import in_turn, turn_of
 from bailee.access.model import TenantPolicy
-from bailee.access.policy import details_of
+from bailee.access.policy import FEATURES, details_of
 from bailee.access.store import evidence
 from bailee.access.store.evidence import PolicyRow
 from bailee.assurance import Facts, Finding, Verdict, check
@@ -22,48 +24,66 @@ from bailee.events import Event
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
 from bailee.foundation.settings import Settings
-from bailee.tenants.model import TenantKind
+from bailee.tenants.model import PLANS, TenantKind
 from bailee.tenants.service import Tenants
 
 _PROBED = 20
-"""Tenants that are signed in to, chosen anew each time; all of them are compared with the log."""
+"""Tenants that are signed in to in one run, in turn; all of them are compared with the log."""
 _SECONDS = 60.0
 _WEAK = "password1"
+_WORDS = ("sunflower", "november", "mountain", "chocolate", "butterfly", "champion", "elephant", "rainbow")
+_CANDIDATES = 40
+_EVERY = timedelta(hours=6)
 _MOST = 30
 
 
-@check("access.tenant_policies_in_force", measure="2.4", every=timedelta(hours=6))
+@check("access.tenant_policies_in_force", measure="2.4", every=_EVERY)
 async def tenant_policies_in_force(
     settings: Settings, certificates: Certificates, database: Database, tenants: Tenants, people: ProbePeople,
     clock: Clock,
 ) -> Finding:  # fmt: skip
     """Compares each tenant's policy with its last announcement in the log, then signs in as a member."""
     async with database.operator_read() as tx:
-        customers = await evidence.count_customers(tx)
         policies = await evidence.list_policies(tx)
         probes = await tenants.page(tx, kind=TenantKind.PROBE, limit=1)
     faults = [fault for row in policies for fault in _contradictions(row)]
-    chosen = secrets.SystemRandom().sample(policies, min(_PROBED, len(policies)))
+    beyond = [str(row.tenant_id) for row in policies if _goes_beyond_plan(row)]
+    chosen = in_turn(policies, _PROBED, turn_of(clock.now(), _EVERY))
     targets = [(row.tenant_id, _promised(row)) for row in chosen]
     targets += [(tenant.id, TenantPolicy()) for tenant in probes]
     here = _addresses(settings)
     for tenant, policy in targets:
         async with people.member(tenant) as person, own_endpoint(settings, certificates) as http:
-            faults += [f"{tenant}: {fault}" for fault in await _Probe(http, person, policy, here, clock).run()]
+            probe = _Probe(http, person, policy, here, clock, mfa=settings.access.member_mfa)
+            faults += [f"{tenant}: {fault}" for fault in await probe.run()]
     facts: Facts = {
-        "customers": customers, "with_policy": len(policies), "signed_in_to": len(targets), "faults": faults[:_MOST],
+        "customers": len(policies), "with_policy": sum(row.changed for row in policies), "signed_in_to": len(targets),
+        "beyond_their_plan": beyond[:_MOST], "faults": faults[:_MOST],
     }  # fmt: skip
     if faults:
         return Finding(Verdict.BROKEN, f"In {len(faults)} places the policy in force is not the one promised.", facts)
     if not targets:
         return Finding(Verdict.UNKNOWN, "There was no tenant to sign in to; nothing is proven.", facts)
+    if beyond:
+        return Finding(Verdict.ATTENTION, "There are policies that demand more than the tenant's plan has.", facts)
     return Finding(Verdict.HOLDS, f"{len(targets)} live sign-ins met the policies that were promised.", facts)
+
+
+def _goes_beyond_plan(row: PolicyRow) -> bool:
+    """Whether it demands what the plan does not have (any more)."""
+    default, features = TenantPolicy(), PLANS.get(row.plan, frozenset())
+    return any(
+        getattr(row, field) != getattr(default, field) and feature not in features
+        for field, (feature, _) in FEATURES.items()
+    )
 
 
 def _contradictions(row: PolicyRow) -> list[str]:
     """Where the table differs from what was announced last."""
-    faults = []
+    faults: list[str] = []
     announced = _announced(row)
+    if announced is None and not row.changed:
+        return faults
     if announced is None:
         faults.append(f"{row.tenant_id}: a policy is in force that nobody announced")
     elif announced != msgspec.to_builtins(details_of(_policy_of(row))):
@@ -80,10 +100,13 @@ def _policy_of(row: PolicyRow) -> TenantPolicy:
 
 
 def _promised(row: PolicyRow) -> TenantPolicy:
-    """What the log says. Networks stand in the log as a number, so the table names them."""
+    """What the log says. Networks stand there as a digest, which the table's have been compared with. Single sign-on is
+    asked for as long as the plan has it.
+    """
     announced = _announced(row) or {}
     known = {name: announced[name] for name in TenantPolicy.__struct_fields__ if name in announced}
-    return TenantPolicy(**{**known, "networks": row.networks, "version": row.version})
+    sso = known.get("require_sso", False) and "sso" in PLANS.get(row.plan, frozenset())
+    return TenantPolicy(**{**known, "networks": row.networks, "version": row.version, "require_sso": sso})
 
 
 def _addresses(settings: Settings) -> list[str]:
@@ -92,12 +115,25 @@ def _addresses(settings: Settings) -> list[str]:
     return sorted({str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
 
 
+def _guessable(policy: TenantPolicy) -> str | None:
+    """A password that is long enough, and a step easier to guess than the policy allows; None where none was found."""
+    for _ in range(_CANDIDATES):
+        padding = "".join(secrets.choice("0123456789") for _ in range(secrets.randbelow(8)))
+        candidate = "-".join([secrets.choice(_WORDS), padding]).ljust(policy.min_password_length, "x")
+        if zxcvbn(candidate)["score"] == policy.min_password_score - 1:
+            return candidate
+    return None
+
+
 class _Probe:
     """One member's morning: signs in, looks at the tenant, tries a weak password, enrols a factor, looks again."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, person: ProbePerson, policy: TenantPolicy, here: list[str], clock: Clock
-    ) -> None:
+        self, http: httpx2.AsyncClient, person: ProbePerson, policy: TenantPolicy, here: list[str], clock: Clock, *,
+        mfa: bool,
+    ) -> None:  # fmt: skip
+        """`mfa` is what the operator demands of every member."""
+        self._mfa = mfa or policy.require_mfa
         self._http = http
         self._person = person
         self._policy = policy
@@ -118,7 +154,7 @@ class _Probe:
         if ends - began > timedelta(hours=self._policy.session_hours, seconds=_SECONDS):
             faults.append("the session lasts longer than the policy allows")
         shut_out = self._is_shut_out()
-        faults += await self._look(allowed=not (shut_out or self._policy.require_mfa), when="with a password alone")
+        faults += await self._look(allowed=not (shut_out or self._mfa), when="with a password alone")
         faults += await self._try_passwords()
         faults += await self._enrol()
         faults += await self._look(allowed=not shut_out, when="with a second factor")
@@ -145,7 +181,10 @@ class _Probe:
     async def _try_passwords(self) -> list[str]:
         short = secrets.token_urlsafe(64)[: self._policy.min_password_length - 1]
         faults = []
-        for what, candidate in (("known from breaches", _WEAK), ("shorter than the policy", short)):
+        candidates = [("known from breaches", _WEAK), ("shorter than the policy", short)]
+        if guessable := _guessable(self._policy):
+            candidates.append(("easier to guess than the policy", guessable))
+        for what, candidate in candidates:
             body = {"old": self._person.password, "new": candidate}
             answer = await self._http.post("/api/v1/account/password", json=body)
             if answer.status_code != httpx2.codes.UNPROCESSABLE_ENTITY:

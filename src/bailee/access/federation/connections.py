@@ -71,7 +71,8 @@ class SsoConnections:
         issuer, client_id = issuer.strip(), client_id.strip()
         _verify_texts(issuer, client_id, client_secret)
         async with self._database.tenant_read(by.tenant) as reader:
-            await require_feature(reader, FEATURE, CALLED)
+            if enabled:  # switching it off is open to every plan
+                await require_feature(reader, FEATURE, CALLED)
             if default_role == "owner":
                 message = "Choose another role: owners are made by owners."
                 raise Invalid("The connection is not valid.", errors=[FieldError("default_role", message)])
@@ -79,7 +80,8 @@ class SsoConnections:
             known = await rows.show_connection(reader)
             if known is None or (known.issuer, known.client_id) != (issuer, client_id):
                 _verify_everything(by)
-        await self._providers.discover(issuer, fresh=True)
+        if enabled:
+            await self._providers.discover(issuer, fresh=True)
         async with self._database.operator() as tx:
             before = await rows.find_connection(tx, by.tenant)
             sealed = self._sealed(by.tenant, issuer, client_id, client_secret, before)
@@ -91,7 +93,9 @@ class SsoConnections:
     @verb(SsoConfigured, permission="sso.configure", step_up=True)
     async def finish_configuration(self, tx: OperatorWriter, wanted: Connection, *, by: Principal) -> None:
         """The transaction of `configure`. What another provider has begun, or one that is switched off, ends."""
-        before = await rows.find_connection(tx, wanted.tenant_id)
+        before = await rows.lock_connection(tx, wanted.tenant_id)
+        if before is None or not before.is_same(wanted):  # looked at again: it may have changed meanwhile
+            _verify_everything(by)
         if not wanted.enabled:
             await self._verify_not_needed(tx, wanted.tenant_id)
         await rows.put_connection(tx, wanted)
@@ -114,9 +118,10 @@ class SsoConnections:
         await self._events.record(tx, SsoRemoved(), by=by, on=_object(tenant), tenant=tenant)
 
     async def try_out(self, *, by: Principal) -> SsoReport:
-        """Asks the provider for its description and its keys now. Raises NotFound or ProviderUnusable."""
+        """Asks the provider for its description and its keys now. Raises NotInPlan, NotFound or ProviderUnusable."""
         by.require("sso.configure")
         async with self._database.tenant_read(by.tenant) as reader:
+            await require_feature(reader, FEATURE, CALLED)
             connection = await self.get(reader)
         found = await self._providers.discover(connection.issuer, fresh=True)
         keys = await self._providers.count_keys(found)

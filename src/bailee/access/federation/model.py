@@ -59,6 +59,10 @@ class Connection(msgspec.Struct, frozen=True):
     default_role: str
     enabled: bool
 
+    def is_same(self, other: "Connection") -> bool:
+        """Whether both are one client of one provider."""
+        return (self.issuer, self.client_id) == (other.issuer, other.client_id)
+
 
 class Client(msgspec.Struct, frozen=True):
     """Who we are to an identity provider."""
@@ -88,8 +92,8 @@ class Vouched(msgspec.Struct, frozen=True):
     subject: str
     email: str
     """Normalised; empty where there is none."""
-    email_verified: bool
-    """False only where the identity provider says so: many leave it out."""
+    email_verified: bool | None
+    """None where the identity provider does not say: many leave it out."""
     name: str
     methods: frozenset[str]
     """`amr` (RFC 8176)."""

@@ -74,14 +74,14 @@ class IdentityProviders:
 
     def authorization_url(
         self, discovered: Discovered, client_id: str, *, redirect_uri: str, state: str, nonce: str, verifier: str,
-        login_hint: str,
+        login_hint: str, anew: bool = False,
     ) -> str:  # fmt: skip
         """Where the person goes to show who they are (Core §3.1.2.1), with PKCE's S256 (RFC 7636 §4.2)."""
         challenge = _b64(hashlib.sha256(verifier.encode()).digest())
         query = urlencode({
             "response_type": "code", "client_id": client_id, "redirect_uri": redirect_uri, "scope": _SCOPE,
             "state": state, "nonce": nonce, "code_challenge": challenge, "code_challenge_method": "S256",
-            "login_hint": login_hint,
+            "login_hint": login_hint, **({"prompt": "login", "max_age": "0"} if anew else {}),
         })  # fmt: skip
         joint = "&" if urlsplit(discovered.authorization_endpoint).query else "?"
         return f"{discovered.authorization_endpoint}{joint}{query}"
@@ -242,7 +242,7 @@ def _claims(token: str, keys: list[Key], algorithm: str) -> Json:
             with warnings.catch_warnings(category=SecurityWarning, action="ignore"):  # that EdDSA has a newer name
                 payload = jws.deserialize_compact(token, key, algorithms=[algorithm]).payload
             claims = msgspec.json.decode(payload or b"")
-        except (JoseError, ValueError, RecursionError):
+        except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: a header parameter of another type
             continue
         if isinstance(claims, dict):
             return claims
@@ -283,12 +283,18 @@ def _vouched(claims: Json, issuer: str) -> Vouched:
     at = _number(claims, "auth_time")
     return Vouched(
         issuer, subject, normalise_email(email) if isinstance(email, str) else "",
-        email_verified=claims.get("email_verified", True) in (True, "true"),
+        email_verified=_verified(claims),
         name=_name(name),
         methods=frozenset(one for one in methods[:_MAX_METHODS] if isinstance(one, str))
         if isinstance(methods, list) else frozenset(),
         authenticated_at=datetime.fromtimestamp(at, UTC) if at is not None and at < 2**35 else None,
     )  # fmt: skip
+
+
+def _verified(claims: Json) -> bool | None:
+    """Whether the provider has verified the address; None where it does not say. Entra has a claim of its own."""
+    said = [claims[name] for name in ("email_verified", "xms_edov") if claims.get(name) is not None]
+    return all(one in (True, "true", "1", 1) for one in said) if said else None
 
 
 def _name(name: object) -> str:

@@ -12,6 +12,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,9 @@ _SECONDS = 10.0
 _MAX_BYTES = 512 * 1024
 _MAX_URL = 2000
 _MAX_CONNECTIONS = 20
+_MAX_PER_HOST = 3
+"""A provider that does not answer keeps so many waiting; everybody else's go on."""
+_MAX_HOSTS = 1000
 _OK = 200
 _EMBEDDING = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
 """IPv6 addresses that stand for an IPv4 address behind a translator, or once did: none is anybody's web server."""
@@ -42,6 +46,7 @@ class Outbound:
             ssl_context=_trust(ca_file), network_backend=_Guarded(allow_private=allow_private), http1=True, http2=False,
             max_connections=_MAX_CONNECTIONS, max_keepalive_connections=0,
         )  # fmt: skip
+        self._places: OrderedDict[str, asyncio.Semaphore] = OrderedDict()
 
     async def get_json(self, url: str) -> Json:
         """The JSON object at `url`. Raises ProviderUnusable."""
@@ -54,16 +59,26 @@ class Outbound:
     async def close(self) -> None:
         await self._pool.aclose()
 
+    def _place(self, host: str) -> asyncio.Semaphore:
+        place = self._places.setdefault(host, asyncio.Semaphore(_MAX_PER_HOST))
+        self._places.move_to_end(host)
+        if len(self._places) > _MAX_HOSTS:
+            self._places.popitem(last=False)
+        return place
+
     async def _ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Json:
         verify_url(url)
         told = [("Accept", "application/json"), ("Accept-Encoding", "identity"), ("User-Agent", "bailee")]
         told += headers.items()
         try:
-            async with asyncio.timeout(_SECONDS):
-                async with self._pool.stream(method, url, headers=told, content=content) as answer:
-                    if answer.status != _OK:
-                        raise ProviderUnusable(f"The identity provider answered {answer.status} instead of 200.")
-                    raw = await _read(answer)
+            async with (
+                asyncio.timeout(_SECONDS),
+                self._place(urlsplit(url).netloc),
+                self._pool.stream(method, url, headers=told, content=content) as answer,
+            ):
+                if answer.status != _OK:
+                    raise ProviderUnusable(f"The identity provider answered {answer.status} instead of 200.")
+                raw = await _read(answer)
         except (httpcore2.ConnectError, httpcore2.NetworkError, httpcore2.ProtocolError, OSError):
             raise ProviderUnusable(
                 "The identity provider cannot be reached over HTTPS, or its certificate does not verify."
@@ -131,7 +146,7 @@ class _Guarded(httpcore2.AsyncNetworkBackend):
 async def _resolve(host: str, port: int) -> list[Address]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: labels that no name has
         raise httpcore2.ConnectError from None
     addresses: list[Address] = []
     for *_kind, place in found:

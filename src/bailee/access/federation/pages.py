@@ -6,6 +6,7 @@ with which browsers send no SameSite=Strict cookie: the person would arrive sign
 """
 
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
@@ -15,6 +16,7 @@ from bailee.access.federation.errors import NoCompanySignIn, ProviderUnusable, S
 from bailee.access.federation.model import Returned
 from bailee.access.federation.sign_in import SsoSignIn
 from bailee.access.pages.cookies import with_session
+from bailee.access.provider.model import AFTER
 from bailee.foundation.errors import Error
 from bailee.foundation.pages import HOME, Form, local_path, page
 from bailee.foundation.principal import Principal
@@ -27,7 +29,9 @@ SSO_COOKIE = "__Host-bailee-sso"
 async def start(sso_sign_in: SsoSignIn, form: Form, principal: Principal) -> Response[Any]:
     onward = local_path(form.text("next"))
     try:
-        found = await sso_sign_in.begin(email=form.text("email"), onward=onward, by=principal)
+        found = await sso_sign_in.begin(
+            email=form.text("email"), onward=onward, anew=AFTER in dict(parse_qsl(urlsplit(onward).query)), by=principal
+        )
         if found is None:
             raise NoCompanySignIn
     except ProviderUnusable:

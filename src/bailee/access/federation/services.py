@@ -44,7 +44,9 @@ def compose(
         outbound=outbound,
         domains=domains,
         sso_connections=connections,
-        sso_sign_in=SsoSignIn(database, events, providers, connections, access.sessions, access.members, clock),
-        provisioning=Provisioning(events, access.members, mail, access.letters),
+        sso_sign_in=SsoSignIn(
+            database, events, providers, connections, access.sessions, access.accounts, access.members, clock
+        ),
+        provisioning=Provisioning(events, access.accounts, access.members, mail, access.letters),
         federation_upkeep=FederationUpkeep(database, domains),
     )

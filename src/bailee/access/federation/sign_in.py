@@ -10,23 +10,26 @@ What keeps it honest:
        domain that the tenant has verified.
     5. The session acts in this tenant alone, whatever else the person belongs to.
 
-Every failure has one answer, and one event.
+Every failure has one answer, and one event. An answer that nobody here asked for is counted on its own: any page could
+have its visitors bring some, and must not shut their network out.
 """
 
 import base64
 import hashlib
 import hmac
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
 
+from bailee.access.accounts import Accounts
 from bailee.access.addresses import domain_of, normalise_email
 from bailee.access.errors import TooManyAttempts
 from bailee.access.federation import store as rows
 from bailee.access.federation.connections import SsoConnections
+from bailee.access.federation.domains import FEATURE
 from bailee.access.federation.errors import ProviderUnusable, SsoRefused, TokenRefused
 from bailee.access.federation.model import BROWSER, STATE, Connection, Onward, Returned, Vouched
 from bailee.access.federation.oidc import IdentityProviders
@@ -42,7 +45,7 @@ from bailee.events.model import Outcome
 from bailee.events.verbs import ANYONE
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database, OperatorReader, OperatorWriter, constraints
-from bailee.foundation.errors import Error
+from bailee.foundation.errors import Conflict, Error
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.principal import Principal
 from bailee.tenants import store as tenant_rows
@@ -65,20 +68,22 @@ class SsoSignIn:
 
     def __init__(
         self, database: Database, events: Events, providers: IdentityProviders, connections: SsoConnections,
-        sessions: Sessions, members: Members, clock: Clock,
+        sessions: Sessions, accounts: Accounts, members: Members, clock: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._events = events
         self._providers = providers
         self._connections = connections
         self._sessions = sessions
+        self._accounts = accounts
         self._members = members
         self._clock = clock
 
-    async def begin(self, *, email: str, onward: str, by: Principal) -> Onward | None:
+    async def begin(self, *, email: str, onward: str, anew: bool = False, by: Principal) -> Onward | None:
         """Where an address's company signs its people in; None where nothing is set up for its domain.
 
-        The answer depends on the domain alone, never on who has an account. `onward` is the page of ours to go on to.
+        The answer depends on the domain alone, never on who has an account. `onward` is the page of ours to go on to;
+        `anew` asks the provider to have the person show again who they are.
         Raises TooManyAttempts, ProviderUnusable.
         """
         email = normalise_email(email)
@@ -90,13 +95,14 @@ class SsoSignIn:
         state, digest = STATE.new(intent_id)
         browser, browser_digest = BROWSER.new(intent_id)
         intent = rows.Intent(
-            intent_id, digest, browser_digest, connection.tenant_id, connection.issuer, connection.client_id, onward
-        )
+            intent_id, digest, browser_digest, connection.tenant_id, connection.issuer, connection.client_id, onward,
+            anew, by.session_id,
+        )  # fmt: skip
         await self._keep(intent, by)  # counted before the provider is asked
         discovered = await self._providers.discover(connection.issuer)
         url = self._providers.authorization_url(
             discovered, connection.client_id, redirect_uri=self._connections.redirect_uri, state=state,
-            nonce=derived(browser, "nonce"), verifier=derived(browser, "verifier"), login_hint=email,
+            nonce=derived(browser, "nonce"), verifier=derived(browser, "verifier"), login_hint=email, anew=anew,
         )  # fmt: skip
         host = urlsplit(discovered.authorization_endpoint).hostname or ""
         return Onward(url, host, browser, int(_INTENT_LIFE.total_seconds()))
@@ -107,28 +113,41 @@ class SsoSignIn:
         Raises SsoRefused or TooManyAttempts.
         """
         async with self._database.operator() as tx:
-            attempt = await session_rows.begin_attempt(
-                tx, throttle_key(by.address), None, None, per_address=_FAILURES_PER_ADDRESS, per_account=1
-            )
-            if attempt is None:
-                raise TooManyAttempts("Too many failed sign-ins. Wait 15 minutes.", retry_after=900)
             intent = await self._use(tx, returned)
+            address = throttle_key(by.address)
+            attempt = await session_rows.begin_attempt(
+                tx,
+                address if intent else f"sso {address}",
+                None,
+                None,
+                per_address=_FAILURES_PER_ADDRESS,
+                per_account=1,
+            )
+        if attempt is None:
+            raise TooManyAttempts("Too many failed sign-ins. Wait 15 minutes.", retry_after=900)
         try:
+            if intent is None:
+                raise SsoRefused
             connection, vouched = await self._examine(returned, intent)
             with constraints({"accounts_email_key": SsoRefused()}):
                 async with self._database.operator() as tx:
                     started = await self.finish_sign_in(tx, connection, vouched, by=by)
+                    if intent.former is not None:
+                        await session_rows.delete_session(tx, intent.former, started.account.id)
                     await session_rows.end_attempts(tx, [attempt])
-        except (SsoRefused, TokenRefused, ProviderUnusable) as error:
+        except (SsoRefused, TokenRefused, ProviderUnusable, Conflict) as error:
             await self._refuse(error, intent, by)
             raise SsoRefused from None
-        return started, intent.onward if intent else ""
+        return started, intent.onward
 
     @verb(SignedIn, permission=ANYONE)
     async def finish_sign_in(
         self, tx: OperatorWriter, connection: Connection, vouched: Vouched, *, by: Principal
     ) -> StartedSession:
         """The transaction of `finish`: who the subject is here, and a session for them. Raises SsoRefused."""
+        present = await rows.find_connection(tx, connection.tenant_id, share=True)
+        if present is None or not present.enabled or not present.is_same(connection):
+            raise SsoRefused  # changed or switched off while the provider was asked
         account_id = await self._known(tx, connection, vouched) or await self._new(tx, connection, vouched, by)
         start = Start(
             account_id, ["sso"], SessionKind.BROWSER, mfa=self._showed_two_factors(vouched),
@@ -143,6 +162,8 @@ class SsoSignIn:
         found = await rows.find_connection(tx, tenant) if tenant else None
         holder = await tenant_rows.find_tenant(tx, found.tenant_id) if found else None
         if found is None or not found.enabled or holder is None or holder.state in _CLOSED:
+            return None
+        if FEATURE not in holder.features:
             return None
         return found
 
@@ -161,9 +182,9 @@ class SsoSignIn:
             return None
         return await rows.use_intent(tx, state.id, state.digest, browser.digest)
 
-    async def _examine(self, returned: Returned, intent: rows.Intent | None) -> tuple[Connection, Vouched]:
+    async def _examine(self, returned: Returned, intent: rows.Intent) -> tuple[Connection, Vouched]:
         """Steps 1 to 3. Raises SsoRefused, TokenRefused, ProviderUnusable."""
-        if intent is None or returned.error is not None or not 1 <= len(returned.code) <= _MAX_CODE:
+        if returned.error is not None or not 1 <= len(returned.code) <= _MAX_CODE:
             raise SsoRefused
         async with self._database.operator_read() as reader:
             connection = await self._connection(reader, intent.holder)
@@ -179,7 +200,10 @@ class SsoSignIn:
             redirect_uri=self._connections.redirect_uri, verifier=derived(returned.browser, "verifier"),
         )  # fmt: skip
         nonce = derived(returned.browser, "nonce")
-        return connection, await self._providers.verify(discovered, connection.client_id, token, nonce)
+        vouched = await self._providers.verify(discovered, connection.client_id, token, nonce)
+        if intent.anew and vouched.authenticated_at is not None and not self._is_fresh(vouched.authenticated_at):
+            raise TokenRefused("old sign-in")
+        return connection, vouched
 
     # --- who it is ------------------------------------------------------------------------------------
 
@@ -199,47 +223,52 @@ class SsoSignIn:
         """Links a subject by its address: to a member, to somebody who becomes one, or to a new account.
 
         Raises SsoRefused for an address outside the tenant's verified domains or one that the provider calls
-        unverified, for staff, for whoever is disabled here or everywhere, and for an account that another subject
-        stands for: an address that was given to somebody else does not bring them the account of the one before.
+        unverified, for staff, for whoever is disabled here or everywhere, for somebody who belongs to other tenants
+        alone (they accept an invitation with the account they have), and for an account that another subject stands
+        for: an address that was given to somebody else does not bring them the account of the one before.
         """
         tenant, email = connection.tenant_id, vouched.email
-        if not email or not vouched.email_verified or await rows.find_holder(tx, domain_of(email)) != tenant:
+        if not email or vouched.email_verified is False or await rows.find_holder(tx, domain_of(email)) != tenant:
             raise SsoRefused
         account = await account_rows.find_by_email(tx, email)
-        way: Literal["new_account", "new_member", "member"] = "new_account"
+        if account is not None and _may_enter(account) and not await rows.has_memberships(tx, account.id):
+            await self._accounts.retire(tx, account, by=by)
+            account = None
+        way: Literal["new_account", "member"] = "new_account"
         if account is None:
             account_id = await self._make_account(tx, connection, vouched, by)
         elif not _may_enter(account):
             raise SsoRefused
         else:
-            account_id = account.id
-            way = await self._make_member(tx, connection, account, by)
+            account_id, way = account.id, "member"
+            await self._verify_member(tx, connection, account, vouched)
         if not await rows.insert_identity(tx, tenant, vouched.issuer, vouched.subject, account_id):
             raise SsoRefused
         on = Object("account", str(account_id))
         await self._events.record(tx, IdentityLinked(way), by=by, on=on, tenant=tenant)
         return account_id
 
-    async def _make_member(
-        self, tx: OperatorWriter, connection: Connection, account: Account, by: Principal
-    ) -> Literal["new_member", "member"]:
+    async def _verify_member(
+        self, tx: OperatorWriter, connection: Connection, account: Account, vouched: Vouched
+    ) -> None:
+        """Raises SsoRefused for somebody who is no member, or is shut out; and where the provider does not say that it
+        has verified the address, for a member with another role than everybody new gets: an address that can be set
+        without proof must not open an administrator's membership.
+        """
         tenant = connection.tenant_id
-        state = await rows.find_member_state(tx, tenant, account.id)
-        if state == "active":
-            return "member"
-        if state is not None:
+        if await rows.find_member_state(tx, tenant, account.id) != "active":
             raise SsoRefused
-        await self._members.join(
-            tx, tenant, account.id, account.email, account.name, connection.default_role, "sso", by=by
-        )
-        return "new_member"
+        if vouched.email_verified is None:
+            role = await rows.find_member_role(tx, tenant, account.id)
+            if role != connection.default_role:
+                raise SsoRefused
 
     async def _make_account(self, tx: OperatorWriter, connection: Connection, vouched: Vouched, by: Principal) -> UUID:
         """Somebody new, without a password: a mailed link can add one."""
         account_id, role = new_id(), connection.default_role
         name = vouched.name or vouched.email.partition("@")[0]
         await account_rows.insert_account(
-            tx, account_id, AccountKind.MEMBER, vouched.email, name, AccountState.ACTIVE, None
+            tx, account_id, AccountKind.MEMBER, vouched.email, name, AccountState.ACTIVE, None, verified=True
         )
         on = Object("account", str(account_id))
         await self._events.record(tx, AccountCreated(role), by=by, on=on, tenant=connection.tenant_id)
@@ -251,15 +280,17 @@ class SsoSignIn:
         methods = vouched.methods
         two = "mfa" in methods or bool(methods & _KNOWLEDGE and methods & _POSSESSION)
         at = vouched.authenticated_at
-        return two and at is not None and self._clock.now() - at <= _FRESH
+        return two and at is not None and self._is_fresh(at)
+
+    def _is_fresh(self, moment: datetime) -> bool:
+        return self._clock.now() - moment <= _FRESH
 
     async def _refuse(self, error: Error, intent: rows.Intent | None, by: Principal) -> None:
         fault = error.fault if isinstance(error, TokenRefused) else error.code
         log.info("single sign-on refused", fault=fault, intent=str(intent.intent_id) if intent else None)
+        tenant = intent.holder if intent else None
         async with self._database.operator() as tx:
-            await self._events.record(
-                tx, SignInFailed("sso"), by=by, tenant=intent.holder if intent else None, outcome=Outcome.REFUSED
-            )
+            await self._events.record(tx, SignInFailed("sso"), by=by, tenant=tenant, outcome=Outcome.REFUSED)
 
 
 def derived(browser: str, purpose: str) -> str:

@@ -1,6 +1,7 @@
 """Domains, connections, identities and sign-ins under way."""
 
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
@@ -183,15 +184,19 @@ async def show_connection(tx: TenantReader) -> ConnectionRow | None:
     )
 
 
-async def find_connection(tx: OperatorReader, tenant: TenantId) -> Connection | None:
-    return await tx.one(
-        Connection,
-        """
-        SELECT tenant_id, issuer, client_id, client_secret, default_role, enabled FROM sso_connections
-        WHERE tenant_id = %s
-        """,
-        (tenant,),
-    )
+_CONNECTION: LiteralString = """
+SELECT tenant_id, issuer, client_id, client_secret, default_role, enabled FROM sso_connections WHERE tenant_id = %s
+"""
+
+
+async def find_connection(tx: OperatorReader, tenant: TenantId, *, share: bool = False) -> Connection | None:
+    """With `share` nobody changes it before this transaction ends."""
+    return await tx.one(Connection, _CONNECTION + (" FOR SHARE" if share else ""), (tenant,))
+
+
+async def lock_connection(tx: OperatorWriter, tenant: TenantId) -> Connection | None:
+    """The same, held by this transaction alone."""
+    return await tx.one(Connection, _CONNECTION + " FOR UPDATE", (tenant,))
 
 
 async def delete_connection(tx: OperatorWriter, tenant: TenantId) -> bool:
@@ -199,10 +204,32 @@ async def delete_connection(tx: OperatorWriter, tenant: TenantId) -> bool:
 
 
 async def end_sessions(tx: OperatorWriter, tenant: TenantId, *, but: UUID | None) -> int:
-    """Ends the sessions that a tenant's identity provider has begun, all or all but one."""
+    """Ends the sessions that a tenant's identity provider has begun, all or all but one, and what they approved."""
+    await tx.run("DELETE FROM device_requests WHERE vouched_by = %s", (tenant,))
     return await tx.run(
         "DELETE FROM sessions WHERE vouched_by = %s AND (%s::uuid IS NULL OR session_id <> %s)", (tenant, but, but)
     )
+
+
+async def has_memberships(tx: OperatorReader, account_id: UUID) -> bool:
+    """Whether a tenant that goes on has a person among its members, disabled ones too."""
+    found: bool = await tx.value(
+        """
+        SELECT EXISTS (
+            SELECT FROM memberships m JOIN tenants t USING (tenant_id)
+            WHERE m.account_id = %s AND t.state <> 'terminated'
+        )
+        """,
+        (account_id,),
+    )
+    return found
+
+
+async def find_member_role(tx: OperatorReader, tenant: TenantId, account_id: UUID) -> str | None:
+    role: str | None = await tx.value(
+        "SELECT role FROM memberships WHERE tenant_id = %s AND account_id = %s", (tenant, account_id)
+    )
+    return role
 
 
 # --- identities -----------------------------------------------------------------------------------------------
@@ -259,18 +286,22 @@ class Intent(msgspec.Struct, frozen=True):
     issuer: str
     client_id: str
     onward: str
+    anew: bool
+    """Whether the person was to show again who they are."""
+    former: UUID | None
+    """The session of the browser that began it."""
 
 
 async def insert_intent(tx: OperatorWriter, intent: Intent, address: str, expires_at: datetime) -> None:
     await tx.run(
         """
         INSERT INTO sso_intents
-            (intent_id, digest, browser_digest, holder, issuer, client_id, onward, address, expires_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            (intent_id, digest, browser_digest, holder, issuer, client_id, onward, anew, former, address, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             intent.intent_id, intent.digest, intent.browser_digest, intent.holder, intent.issuer, intent.client_id,
-            intent.onward, address, expires_at,
+            intent.onward, intent.anew, intent.former, address, expires_at,
         ),
     )  # fmt: skip
 
@@ -285,7 +316,7 @@ async def use_intent(tx: OperatorWriter, intent_id: UUID, digest: bytes, browser
         """
         DELETE FROM sso_intents
         WHERE intent_id = %s AND digest = %s AND browser_digest = %s AND expires_at > now()
-        RETURNING intent_id, digest, browser_digest, holder, issuer, client_id, onward
+        RETURNING intent_id, digest, browser_digest, holder, issuer, client_id, onward, anew, former
         """,
         (intent_id, digest, browser_digest),
     )

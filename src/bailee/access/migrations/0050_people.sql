@@ -186,6 +186,7 @@ CREATE TABLE memberships (
     external_id text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    role_changed_at timestamptz,
     CONSTRAINT memberships_pkey PRIMARY KEY (tenant_id, account_id),
     CONSTRAINT memberships_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenants (tenant_id)
 );
@@ -200,6 +201,7 @@ CREATE TABLE invitations (
     roles text [] NOT NULL,
     digest bytea NOT NULL,
     invited_by text NOT NULL,
+    mailed boolean NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
     accepted_at timestamptz,

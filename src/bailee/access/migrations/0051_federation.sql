@@ -62,6 +62,8 @@ CREATE TABLE sso_intents (
     issuer text NOT NULL,
     client_id text NOT NULL,
     onward text NOT NULL,
+    anew boolean NOT NULL,
+    former uuid,
     address text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL

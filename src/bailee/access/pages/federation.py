@@ -10,13 +10,18 @@ from bailee.access.errors import NotInPlan
 from bailee.access.federation.connections import SsoConnections
 from bailee.access.federation.domains import CALLED, FEATURE, Domains
 from bailee.access.federation.model import SsoConnection, SsoReport
+from bailee.access.federation.scim.model import EVERYBODY
+from bailee.access.federation.scim.provisioning import CALLED as PROVISIONING_CALLED
+from bailee.access.federation.scim.provisioning import FEATURE as PROVISIONING
+from bailee.access.federation.scim.provisioning import Provisioning
 from bailee.access.members import Members, require_feature
 from bailee.access.pages.common import moved
 from bailee.foundation.database import Database, TenantReader
 from bailee.foundation.errors import Error, NotFound
-from bailee.foundation.http import requires
-from bailee.foundation.pages import EMPTY, Form, page, see
+from bailee.foundation.http import Cursor, decode_cursor, encode_cursor, requires
+from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
+from bailee.foundation.settings import Settings
 
 _NOTICES = {
     "configured": "The identity provider is saved. Try it out, then sign in through it in a private window.",
@@ -28,6 +33,7 @@ _NOTICES = {
 }
 _NEW = Form({"default_role": ["viewer"], "enabled": ["on"]})
 _OWNER = "owner"
+_MAX_DIGITS = 9
 
 
 # --- the identity provider ------------------------------------------------------------------------------
@@ -123,6 +129,26 @@ async def remove_domain(database: Database, domains: Domains, domain: str, princ
     return see("/domains?done=removed")
 
 
+# --- the directory --------------------------------------------------------------------------------------
+
+
+@get("/directory", **requires("sso.read"))
+async def show_directory(
+    database: Database, provisioning: Provisioning, settings: Settings, principal: Principal, cursor: Cursor = None
+) -> Template:  # fmt: skip
+    """Where a directory provisions people, and the groups that it has sent."""
+    start = _offset(cursor)
+    async with database.tenant_read(principal.tenant) as tx:
+        lacking = await _lacking(tx, PROVISIONING, PROVISIONING_CALLED)
+        total = await provisioning.count_groups(tx, EVERYBODY)
+        groups = await provisioning.groups(tx, EVERYBODY, offset=start, limit=PAGE_ROWS)
+    onward = encode_cursor(str(start + PAGE_ROWS)) if start + PAGE_ROWS < total else None
+    return page(
+        "directory.html", principal, address=f"{settings.base_url}/scim/v2", lacking=lacking, total=total,
+        groups={"items": groups, "next": onward}, later=cursor is not None,
+    )  # fmt: skip
+
+
 # --- inside ---------------------------------------------------------------------------------------------
 
 
@@ -148,13 +174,18 @@ async def _found(sso_connections: SsoConnections, tx: TenantReader) -> SsoConnec
         return None
 
 
-async def _lacking(tx: TenantReader) -> str:
-    """What to tell a tenant whose plan is without single sign-on; empty for the others."""
+async def _lacking(tx: TenantReader, feature: str = FEATURE, called: str = CALLED) -> str:
+    """What to tell a tenant whose plan is without a feature; empty for the others."""
     try:
-        await require_feature(tx, FEATURE, CALLED)
+        await require_feature(tx, feature, called)
     except NotInPlan as error:
         return error.detail
     return ""
+
+
+def _offset(cursor: str | None) -> int:
+    position = decode_cursor(cursor) or "0"
+    return int(position) if position.isascii() and position.isdigit() and len(position) < _MAX_DIGITS else 0
 
 
 def _filled(connection: SsoConnection | None) -> Form:
@@ -183,5 +214,5 @@ async def _domains(
 
 routes = [
     show_connection, configure_connection, try_connection, remove_connection, list_domains, add_domain, verify_domain,
-    remove_domain,
+    remove_domain, show_directory,
 ]  # fmt: skip

@@ -73,7 +73,7 @@ async def disable_member(database: Database, members: Members, account: str, pri
     return see(f"/members/{account}?done=disable")
 
 
-@post("/members/{account:str}/enable", **requires("members.enable"))
+@post("/members/{account:str}/enable", **requires("members.enable", step_up=True))
 async def enable_member(database: Database, members: Members, account: str, principal: Principal) -> Response[Any]:
     try:
         async with database.tenant(principal.tenant) as tx:

@@ -81,10 +81,10 @@ async def sign_in_by_code(sign_in: SignIn, form: Form, principal: Principal) -> 
 
 
 @post("/sign-in/passkey/options", status_code=200)
-async def passkey_options(sign_in: SignIn, form: Form) -> PasskeyChallenge:
+async def passkey_options(sign_in: SignIn, form: Form, principal: Principal) -> PasskeyChallenge:
     """What the browser's key is to answer: one of the account's after a password, any that it has for us without."""
     pending = form.text("pending")
-    return await (sign_in.passkey_for(pending=pending) if pending else sign_in.passkey_for_anyone())
+    return await (sign_in.passkey_for(pending=pending) if pending else sign_in.passkey_for_anyone(by=principal))
 
 
 @post("/sign-in/passkey")

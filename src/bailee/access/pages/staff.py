@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.response import Template
 
 from bailee.access.accounts import Accounts
-from bailee.access.api.common import id_of
+from bailee.access.api.common import Address, id_of
 from bailee.access.break_glass import BreakGlass
 from bailee.access.grants import REPORT_DAYS, Grants
 from bailee.access.invitations import Invitations
@@ -16,7 +16,7 @@ from bailee.access.pages.common import Search, search_of
 from bailee.access.permissions import STAFF_ROLES
 from bailee.access.sessions import Sessions
 from bailee.foundation.database import Database
-from bailee.foundation.errors import Error, FieldError, Invalid
+from bailee.foundation.errors import Error, FieldError, Invalid, NotFound
 from bailee.foundation.http import Cursor, decode_id_cursor, page_of, requires
 from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
@@ -28,7 +28,7 @@ _NOTICES = {
     "disable": "The account is disabled, and its sessions have ended.",
     "enable": "The account is active again.",
     "off_board": "The account is off-boarded: its sessions, factors, password and roles are gone.",
-    "reset": "The second factors are gone. A link to enrol a new one is on its way by mail.",
+    "reset": "The second factors are gone, and the person is told by mail how to enrol a new one.",
     "sessions": "Every session of this account has ended.",
     "granted": "The role is granted.",
     "withdrawn": "The role is withdrawn.",
@@ -97,7 +97,7 @@ async def disable(
     return see(f"/staff/{account}?done=disable")
 
 
-@post("/staff/{account:str}/enable", **requires("accounts.enable"))
+@post("/staff/{account:str}/enable", **requires("accounts.enable", step_up=True))
 async def enable(
     database: Database, accounts: Accounts, grants: Grants, account: str, principal: Principal
 ) -> Response[Any]:
@@ -116,7 +116,7 @@ async def off_board(
     """Asked for with the person's address: there is no way back but a new invitation."""
     try:
         async with database.operator() as tx:
-            found = await accounts.get_staff(tx, id_of(account))
+            found = await accounts.get_person(tx, id_of(account))
             verify_typed(form, found.email)
             await accounts.off_board(tx, found.id, by=principal)
     except Error as error:
@@ -143,6 +143,25 @@ async def end_sessions(database: Database, sessions: Sessions, account: str, pri
     async with database.operator() as tx:
         await sessions.end_all(tx, id_of(account), by=principal)
     return see(f"/staff/{account}?done=sessions")
+
+
+# --- customers' people --------------------------------------------------------------------------------
+
+
+@get("/people", **requires("accounts.read"))
+async def find_person(
+    database: Database, accounts: Accounts, principal: Principal, email: Address = ""
+) -> Response[Any]:  # fmt: skip
+    """By the whole address: staff help those who ask, and browse nobody."""
+    email, error = search_of(email), None
+    if email:
+        try:
+            async with database.operator_read() as tx:
+                return see(f"/staff/{(await accounts.find_person(tx, email)).id}")
+        except NotFound as fault:
+            error = fault
+    found: Response[Any] = page("people.html", principal, email=email, error=error)
+    return found
 
 
 # --- invitations --------------------------------------------------------------------------------------
@@ -245,7 +264,7 @@ async def _shown(
     notice: str = "", form: Form = EMPTY, error: Error | None = None,
 ) -> Template:  # fmt: skip
     async with database.operator_read() as tx:
-        found = await accounts.get_staff(tx, id_of(account))
+        found = await accounts.get_person(tx, id_of(account))
         held = await grants.all(tx, found.id)
     free = {name: title for name, title in STANDING.items() if name not in {grant.role for grant in held}}
     return page(
@@ -273,7 +292,8 @@ async def _tenant(database: Database, tenants: Tenants, tenant: str) -> Tenant:
 
 
 routes = [
-    list_staff, list_invitations, show_staff, grant_role, withdraw_role, disable, enable, off_board, reset_factors,
+    find_person, list_staff, list_invitations, show_staff, grant_role, withdraw_role, disable, enable, off_board,
+    reset_factors,
     end_sessions, invite, withdraw_invitation, owner_form, invite_owner, report_privileges, show_break_glass,
     seal_break_glass,
 ]  # fmt: skip

@@ -9,8 +9,9 @@
 Clients are first-party, so nobody is asked for consent.
 """
 
+import hmac
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from bailee.access.model import AccountKind, AccountState, SessionKind
 from bailee.access.provider import store as rows
 from bailee.access.provider.client_authentication import ClientAuthentication
 from bailee.access.provider.errors import AuthorizationFault, AuthorizationRefused, UnknownReturn, with_query
-from bailee.access.provider.model import ACR_MFA, ACR_SINGLE, CODE_LIFE, Grant, KnownClient, Standing
+from bailee.access.provider.model import ACR_MFA, ACR_SINGLE, AFTER, CODE_LIFE, Grant, KnownClient, Standing
 from bailee.access.provider.redirects import is_registered
 from bailee.access.provider.signing import Signing
 from bailee.access.tokens import CODE
@@ -34,10 +35,9 @@ from bailee.foundation.http import parse_uuid
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.pages import Form
 from bailee.foundation.principal import Principal
+from bailee.foundation.secrets import Secret
 from bailee.foundation.settings import Access
 
-AFTER = "signed_in_after"
-"""A parameter of our own, on the way back from signing in again: the sign-in before it was too old."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 _UNSUPPORTED: dict[str, AuthorizationFault] = {
@@ -45,6 +45,8 @@ _UNSUPPORTED: dict[str, AuthorizationFault] = {
     "request_uri": "request_uri_not_supported",
     "registration": "registration_not_supported",
 }
+_MARKED = ("client_id", "redirect_uri", "state", "nonce", "code_challenge", "prompt", "max_age")
+_MARK_LIFE = timedelta(minutes=30)
 _MAX_STATE = 1000
 _MAX_NONCE = 500
 _SECONDS = re.compile(r"\d{1,10}", re.ASCII)
@@ -89,8 +91,10 @@ class Authorization:
 
     def __init__(
         self, database: Database, events: Events, clients: ClientAuthentication, signing: Signing, issuer: str,
-        limits: Access, clock: Clock,
+        marks: Secret, limits: Access, clock: Clock,
     ) -> None:  # fmt: skip
+        """`marks` authenticates what goes through the person's browser and comes back."""
+        self._marks = marks
         self._database = database
         self._events = events
         self._clients = clients
@@ -125,11 +129,10 @@ class Authorization:
         if not prompts <= _PROMPTS or ("none" in prompts and len(prompts) > 1):
             raise AuthorizationRefused("invalid_request", "prompt is none alone, or of login, consent, select_account.")
         asked = form.text("acr_values").split()
-        after = _seconds(form.text(AFTER))
         return Request(
             back, scopes, form.text("nonce") or None, form.text("code_challenge"), "none" in prompts,
             not prompts.isdisjoint({"login", "select_account"}), _seconds(form.text("max_age")),
-            datetime.fromtimestamp(after, UTC) if after else None, ACR_MFA in asked and ACR_SINGLE not in asked,
+            self._after(form), ACR_MFA in asked and ACR_SINGLE not in asked,
             await self._hinted(form.text("id_token_hint")), _tenant(form.text("tenant"), back.client),
         )  # fmt: skip
 
@@ -176,7 +179,26 @@ class Authorization:
         }  # fmt: skip
         return with_query(back.redirect_uri, answer)
 
+    def mark(self, form: Form) -> str:
+        """What a request carries while its person signs in again: since when, for this very request, and nobody else
+        can write it.
+        """
+        moment = str(int(self._clock.now().timestamp()))
+        return f"{moment}.{self._mac(moment, form)}"
+
     # --- inside ---------------------------------------------------------------------------------------
+
+    def _after(self, form: Form) -> datetime | None:
+        moment, _, mac = form.text(AFTER).partition(".")
+        seconds = _seconds(moment)
+        if seconds is None or not hmac.compare_digest(mac.encode(), self._mac(moment, form).encode()):
+            return None
+        after = datetime.fromtimestamp(seconds, UTC)
+        return after if self._clock.now() - after <= _MARK_LIFE else None
+
+    def _mac(self, moment: str, form: Form) -> str:
+        about = [moment, *(form.text(name) for name in _MARKED)]
+        return hmac.digest(self._marks.reveal(), msgspec.json.encode(about), "sha256").hex()
 
     def _is_stale(self, request: Request, standing: Standing) -> bool:
         """Whether the client wants the person to sign in anew. What they did for that counts once they come back."""
@@ -207,6 +229,8 @@ def fault_of(standing: Standing, address: str | None, now: datetime, limits: Acc
         return "This account is not a member's."
     if standing.sso_tenant_id is not None and standing.sso_tenant_id != standing.tenant_id:
         return "This session was opened by another tenant's identity provider."
+    if standing.role_changed_at is not None and standing.created_at < standing.role_changed_at:
+        return "The person's role has changed since they signed in."
     demands = tenant_demands(standing, address, now, mfa=limits.member_mfa)
     return "The person does not meet what the tenant asks of its members." if demands else None
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from bailee.access.permissions import SCOPES, expand
+from bailee.access.keys import EXPIRY_RULE, LONGEST_LIFE, is_expiry
+from bailee.access.permissions import SCOPES, expand, may_hand_out
 from bailee.access.provider import redirects
 from bailee.access.provider import store as rows
 from bailee.access.provider.model import PERSON_SCOPES, Client, ClientFields, ClientKind, ClientSecret, IssuedClient
@@ -90,9 +91,9 @@ class Clients:
         _verify_held(client.scopes, by)
         now = self._clock.now()
         last = client.secrets[0] if client.secrets else None
-        lasting = last.expires_at - last.created_at if last and last.expires_at else None
+        lasting = await rows.find_secret_life(tx, owner, client_id)
         await rows.end_secrets(tx, owner, client_id, last.id if last else None, now + timedelta(hours=overlap_hours))
-        secret = await self._new_secret(tx, owner, client_id, now + lasting if lasting else None)
+        secret = await self._new_secret(tx, owner, client_id, now + min(lasting, LONGEST_LIFE) if lasting else None)
         on = Object("client", str(client_id))
         await self._events.record(tx, ClientSecretRotated(overlap_hours), by=by, on=on)
         return _issued(await self.get(tx, client_id), secret)
@@ -135,8 +136,8 @@ class Clients:
         message = ""
         if kind is ClientKind.PUBLIC:
             message = "A public client has no secret that could expire."
-        elif expires_at.tzinfo is None or expires_at <= self._clock.now():
-            message = "Give a moment in the future, with its time zone."
+        elif not is_expiry(expires_at, self._clock.now()):
+            message = EXPIRY_RULE
         if message:
             raise Invalid("The client is not valid.", errors=[FieldError("secret_expires_at", message)])
 
@@ -181,7 +182,7 @@ def _verified(fields: ClientFields, kind: ClientKind, owner: TenantId) -> Client
 
 def _verify_held(scopes: list[str], by: Principal) -> None:
     """Whoever gives a client a scope, or gets a secret that is worth one, holds it. Raises Forbidden."""
-    if not all(by.may(permission) for permission in expand(scope for scope in scopes if scope in SCOPES)):
+    if not may_hand_out(expand(scope for scope in scopes if scope in SCOPES), by):
         raise Forbidden("A client cannot be given scopes that whoever registers or changes it does not hold.")
 
 

@@ -24,6 +24,8 @@ class LogoutRequest(msgspec.Struct, frozen=True):
     """The product's name."""
     onward: str | None
     session_id: UUID | None
+    is_operators: bool = False
+    """Whether the product is the operator's own."""
 
 
 class Logout:
@@ -49,4 +51,4 @@ class Logout:
             raise UnknownReturn
         onward = with_query(uri, {"state": form.text("state") or None}) if uri else None
         session = parse_uuid(str(claims.get("sid"))) if claims and client else None
-        return LogoutRequest(client.name if client else None, onward, session)
+        return LogoutRequest(client.name if client else None, onward, session, bool(client and client.is_operators))

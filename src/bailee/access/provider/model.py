@@ -17,6 +17,8 @@ ACR_MFA = "urn:bailee:acr:mfa"
 """Two factors, or a passkey that has verified its user."""
 ACR_SINGLE = "urn:bailee:acr:single"
 
+AFTER = "signed_in_after"
+"""A parameter of our own, on the way back from signing in again: the sign-in before it was too old."""
 CODE_LIFE = timedelta(seconds=60)
 ACCESS_LIFE = timedelta(hours=1)
 ID_TOKEN_LIFE = timedelta(minutes=5)

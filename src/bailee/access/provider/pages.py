@@ -7,17 +7,17 @@ Our policy lets forms lead nowhere else (`form-action`), and browsers hold redir
 just signed in leaves by a page of our own instead of a redirect.
 """
 
-import time
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.response import Template
 
 from bailee.access.pages.cookies import signed_out, without_session
-from bailee.access.provider.authorization import AFTER, Authorization, Step
+from bailee.access.provider.authorization import Authorization, Step
 from bailee.access.provider.errors import AuthorizationRefused
 from bailee.access.provider.logout import Logout, LogoutRequest
+from bailee.access.provider.model import AFTER
 from bailee.access.sessions import Sessions
 from bailee.foundation.database import Database
 from bailee.foundation.errors import Malformed
@@ -42,11 +42,15 @@ async def authorize(
         asked = await authorization.examine(form, back)
         found = await authorization.decide(asked, by=principal)
     except AuthorizationRefused as refused:
-        return _answer(request, principal, authorization.refusal(back, refused), back.client.name)
+        url = authorization.refusal(back, refused)
+        if principal.session_id is None and not back.client.is_operators:
+            # Any tenant names addresses of its own: a stranger is not sent there without a look at where it is.
+            return _leave(principal, url, urlsplit(url).netloc, by_itself=False)
+        return _answer(request, principal, url, back.client.name)
     if not isinstance(found, Step):
         return _answer(request, principal, found, back.client.name)
     again = asked.login or asked.max_age is not None
-    onward = _path(AUTHORIZE, form, {AFTER: str(int(time.time()))} if again else {})
+    onward = _path(AUTHORIZE, form, {AFTER: authorization.mark(form)} if again else {})
     if found is Step.SIGN_IN_AGAIN:
         return page("provider_again.html", principal, onward=onward, product=back.client.name)
     return see(f"{'/sign-in' if found is Step.SIGN_IN else '/step-up'}?{urlencode({'next': onward})}")
@@ -127,14 +131,16 @@ def _answer(request: Request[Any, Any, Any], principal: Principal, url: str, pro
     return see(url)
 
 
-def _leave(principal: Principal, url: str, product: str) -> Response[Any]:
-    answer: Template = page("provider_leave.html", principal, url=url, product=product)
+def _leave(principal: Principal, url: str, product: str, *, by_itself: bool = True) -> Response[Any]:
+    answer: Template = page("provider_leave.html", principal, url=url, product=product, by_itself=by_itself)
     return answer
 
 
 def _gone(request: Request[Any, Any, Any], principal: Principal, asked: LogoutRequest) -> Response[Any]:
     if asked.onward is None:
         return see("/sign-in?done=out")
+    if asked.session_id is None and not asked.is_operators:
+        return _leave(principal, asked.onward, urlsplit(asked.onward).netloc, by_itself=False)
     return _answer(request, principal, asked.onward, asked.client or "the application")
 
 

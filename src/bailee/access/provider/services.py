@@ -1,5 +1,7 @@
 """The provider's services, built together."""
 
+import hmac
+
 import msgspec
 
 from bailee.access.letters import Letters
@@ -15,6 +17,7 @@ from bailee.events import Events
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
 from bailee.foundation.mail import Mail
+from bailee.foundation.secrets import Secret
 from bailee.foundation.settings import Settings
 
 
@@ -35,12 +38,13 @@ def compose(
 ) -> ProviderServices:
     """Builds them. `key` seals the private halves of the signing keys."""
     issuer = settings.base_url
+    marks = Secret(hmac.digest(key.secret.reveal(), b"bailee/access/marks", "sha256"))
     signing = Signing(database, events, key, clock)
     authentication = ClientAuthentication(database, events, clock)
     return ProviderServices(
         clients=Clients(events, clock),
         client_authentication=authentication,
-        authorization=Authorization(database, events, authentication, signing, issuer, settings.access, clock),
+        authorization=Authorization(database, events, authentication, signing, issuer, marks, settings.access, clock),
         oauth_tokens=Tokens(database, events, signing, issuer, settings.access, clock),
         signing=signing,
         logout=Logout(authentication, signing, issuer),

@@ -1,6 +1,6 @@
 """Clients, grants, tokens and signing keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -149,6 +149,18 @@ async def list_secrets(tx: Reader, owner: TenantId, clients: list[UUID]) -> list
     )
 
 
+async def find_secret_life(tx: Reader, owner: TenantId, client_id: UUID) -> timedelta | None:
+    """For how long the newest secret was made, whether or not it is still good; None for one without an end."""
+    life: timedelta | None = await tx.value(
+        """
+        SELECT expires_at - created_at FROM oauth_client_secrets WHERE tenant_id = %s AND client_id = %s
+        ORDER BY secret_id DESC LIMIT 1
+        """,
+        (owner, client_id),
+    )
+    return life
+
+
 async def end_secrets(tx: Writer, owner: TenantId, client_id: UUID, kept: UUID | None, moment: datetime) -> None:
     """Ends a client's secrets now, and `kept` at `moment` or at its own end if that comes first."""
     await tx.run(
@@ -244,8 +256,9 @@ async def find_standing(tx: OperatorReader, session_id: UUID, tenant: UUID | Non
             OR EXISTS (SELECT FROM passkeys k WHERE k.account_id = a.account_id) AS has_mfa,
             '{}'::text [] AS roles, '{}'::text [] AS elevated,
             at.tenant_id, t.state AS tenant_state, t.plan, m.role AS member_role, m.state AS member_state,
-            r.permissions AS custom, p.require_mfa, p.require_sso, p.session_hours, p.idle_minutes, p.networks,
-            a.email, a.verified_at IS NOT NULL AS email_verified, a.name, a.epoch, s.factors, t.name AS tenant_name
+            m.role_changed_at, r.permissions AS custom, p.require_mfa, p.require_sso, p.session_hours, p.idle_minutes,
+            p.networks, a.email, a.verified_at IS NOT NULL AS email_verified, a.name, a.epoch, s.factors,
+            t.name AS tenant_name
         FROM sessions s
         CROSS JOIN LATERAL (SELECT coalesce(%(tenant)s::uuid, s.acting_for) AS tenant_id) AS at
         JOIN accounts a ON a.account_id = s.account_id

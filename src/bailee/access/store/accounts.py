@@ -31,18 +31,33 @@ async def insert_account(
     password_hash: str | None,
     *,
     sealed: bool = False,
+    verified: bool = False,
 ) -> None:
+    """`verified`: whether somebody has shown that they read what is sent to the address, or its domain's holder says
+    so.
+    """
     await tx.run(
         """
         INSERT INTO accounts (account_id, kind, email, name, state, password_hash, sealed, verified_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, now())
+        VALUES (%s, %s, %s, %s, %s, %s, %s, CASE WHEN %s THEN now() END)
         """,
-        (account_id, kind.value, email, name, state.value, password_hash, sealed),
+        (account_id, kind.value, email, name, state.value, password_hash, sealed, verified),
     )
+
+
+async def mark_verified(tx: OperatorWriter, account_id: UUID) -> None:
+    """Somebody has opened a link that went to the account's address."""
+    await tx.run("UPDATE accounts SET verified_at = coalesce(verified_at, now()) WHERE account_id = %s", (account_id,))
+
+
+async def lock_account(tx: OperatorWriter, account_id: UUID) -> None:
+    """Holds the account's row: what changes its life comes before or after as a whole."""
+    await tx.value("SELECT account_id FROM accounts WHERE account_id = %s FOR UPDATE", (account_id,))
 
 
 async def delete_pending_accounts(tx: OperatorWriter) -> None:
     """Those that first-run setup left behind when it was begun again."""
+    await tx.run("DELETE FROM links l USING accounts a WHERE a.account_id = l.account_id AND a.state = 'pending'")
     await tx.run(
         "DELETE FROM totp_factors t USING accounts a WHERE a.account_id = t.account_id AND a.state = 'pending'"
     )
@@ -137,6 +152,7 @@ async def set_name(tx: OperatorWriter, account_id: UUID, name: str) -> None:
 
 async def restart(tx: OperatorWriter, account_id: UUID, name: str, password_hash: str, state: AccountState) -> None:
     """Somebody who had left comes back: same account, nothing else kept."""
+    await tx.run("DELETE FROM role_grants WHERE account_id = %s", (account_id,))
     await tx.run(
         """
         UPDATE accounts
@@ -145,6 +161,19 @@ async def restart(tx: OperatorWriter, account_id: UUID, name: str, password_hash
         WHERE account_id = %s
         """,
         (name, password_hash, state.value, account_id),
+    )
+
+
+async def retire(tx: OperatorWriter, account_id: UUID) -> None:
+    """An account that gives up its address, and opens to nothing any more."""
+    await tx.run(
+        """
+        UPDATE accounts
+        SET email = account_id || '@former.invalid', password_hash = NULL, state = 'off_boarded', epoch = epoch + 1,
+            disabled_because = NULL
+        WHERE account_id = %s
+        """,
+        (account_id,),
     )
 
 
@@ -199,7 +228,7 @@ async def list_unseen(tx: OperatorReader, since: datetime, *, warned: bool) -> l
         _ACCOUNT
         + """
         WHERE a.state = 'active' AND NOT a.sealed AND a.seen_at < %s AND (a.dormancy_warned_at IS NOT NULL) = %s
-        ORDER BY a.account_id LIMIT 500
+        ORDER BY a.account_id LIMIT 10000
         """,
         (since, warned),
     )
@@ -329,12 +358,9 @@ async def has_setup_link(tx: OperatorReader) -> bool:
 
 
 async def count_other_hashes(tx: OperatorReader, prefix: str) -> int:
-    """Active accounts seen of late whose stored password does not begin with the parameters in force."""
+    """Accounts, in use or not, whose stored password does not begin with `prefix`."""
     count: int = await tx.value(
-        """
-        SELECT count(*) FROM accounts
-        WHERE state = 'active' AND password_hash IS NOT NULL AND NOT starts_with(password_hash, %s)
-        """,
+        "SELECT count(*) FROM accounts WHERE password_hash IS NOT NULL AND NOT starts_with(password_hash, %s)",
         (prefix,),
     )
     return count

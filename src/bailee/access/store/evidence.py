@@ -89,8 +89,8 @@ async def list_powerful_logins(tx: OperatorReader) -> list[str]:
     """Which of the roles that we work as could step past row security, by right or by membership."""
     return await tx.values(
         """
-        SELECT r.rolname FROM pg_roles r
-        WHERE r.rolname IN ('bailee_tenant', 'bailee_operator') AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole)
+        SELECT DISTINCT r.rolname FROM pg_roles r JOIN pg_roles s ON pg_has_role(r.oid, s.oid, 'MEMBER')
+        WHERE r.rolname IN ('bailee_tenant', 'bailee_operator') AND (s.rolsuper OR s.rolbypassrls OR s.rolcreaterole)
         """
     )
 
@@ -165,11 +165,13 @@ class PolicyRow(TenantPolicy, frozen=True, kw_only=True):
 
     tenant_id: TenantId
     plan: str
+    changed: bool
+    """Whether there is a row: somebody has set it."""
     announced: bytes | None
 
 
 async def list_policies(tx: OperatorReader) -> list[PolicyRow]:
-    """Every active customer that has changed its policy, by the table or by the log."""
+    """Every active customer's, the default where nothing was changed."""
     return await tx.all(
         PolicyRow,
         """
@@ -179,22 +181,17 @@ async def list_policies(tx: OperatorReader) -> list[PolicyRow]:
             coalesce(p.min_password_length, 8) AS min_password_length,
             coalesce(p.min_password_score, 2) AS min_password_score, coalesce(p.session_hours, 12) AS session_hours,
             coalesce(p.idle_minutes, 60) AS idle_minutes, coalesce(p.networks, '{}') AS networks,
-            coalesce(p.version, 0) AS version
+            coalesce(p.version, 0) AS version, p.tenant_id IS NOT NULL AS changed
         FROM tenants t
         LEFT JOIN tenant_policies p ON p.tenant_id = t.tenant_id
         LEFT JOIN LATERAL (
             SELECT body FROM events e WHERE e.tenant_id = t.tenant_id AND e.action = 'policy.changed'
             ORDER BY e.event_id DESC LIMIT 1
         ) e ON true
-        WHERE t.state = 'active' AND t.kind = 'customer' AND (p.tenant_id IS NOT NULL OR e.body IS NOT NULL)
+        WHERE t.state = 'active' AND t.kind = 'customer'
         ORDER BY t.tenant_id
         """,
     )
-
-
-async def count_customers(tx: OperatorReader) -> int:
-    count: int = await tx.value("SELECT count(*) FROM tenants WHERE state = 'active' AND kind = 'customer'")
-    return count
 
 
 # --- probes -----------------------------------------------------------------------------------------

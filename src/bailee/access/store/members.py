@@ -90,7 +90,10 @@ async def find_role(tx: Reader, tenant: TenantId, name: str) -> list[str]:
 
 async def set_role(tx: TenantWriter, account_id: UUID, before: str, after: str) -> bool:
     changed = await tx.run(
-        "UPDATE memberships SET role = %s, updated_at = now() WHERE account_id = %s AND role = %s",
+        """
+        UPDATE memberships SET role = %s, role_changed_at = now(), updated_at = now()
+        WHERE account_id = %s AND role = %s
+        """,
         (after, account_id, before),
     )
     return changed == 1
@@ -114,6 +117,19 @@ async def lock_owners(tx: TenantWriter) -> list[UUID]:
     return await tx.values("SELECT account_id FROM memberships WHERE role = 'owner' AND state = 'active'")
 
 
+async def list_emails_of(tx: TenantReader, roles: list[str]) -> list[str]:
+    """Where the active members with one of `roles` are reached."""
+    return await tx.values(
+        "SELECT email FROM memberships WHERE role = ANY(%s) AND state = 'active' ORDER BY account_id", (roles,)
+    )
+
+
+async def is_default_role(tx: TenantReader, role: str) -> bool:
+    """Whether single sign-on gives it to people who are new."""
+    found: bool = await tx.value("SELECT EXISTS (SELECT FROM sso_connections WHERE default_role = %s)", (role,))
+    return found
+
+
 async def count_with_role(tx: TenantReader, role: str) -> int:
     count: int = await tx.value("SELECT count(*) FROM memberships WHERE role = %s", (role,))
     return count
@@ -135,11 +151,13 @@ class InvitationCheck(msgspec.Struct, frozen=True):
     roles: list[str]
     digest: bytes
     invited_by: str
+    mailed: bool
+    """Whether its link went to the address, and to nobody else."""
 
 
 async def insert_invitation(
     tx: Writer, tenant: TenantId, invitation_id: UUID, email: str, name: str, roles: list[str], digest: bytes,
-    invited_by: str, expires_at: datetime,
+    invited_by: str, expires_at: datetime, *, mailed: bool,
 ) -> None:  # fmt: skip
     """A new invitation; any open one to the same address in the same place is withdrawn."""
     await tx.run(
@@ -151,10 +169,10 @@ async def insert_invitation(
     )
     await tx.run(
         """
-        INSERT INTO invitations (tenant_id, invitation_id, email, name, roles, digest, invited_by, expires_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO invitations (tenant_id, invitation_id, email, name, roles, digest, invited_by, expires_at, mailed)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
-        (tenant, invitation_id, email, name, roles, digest, invited_by, expires_at),
+        (tenant, invitation_id, email, name, roles, digest, invited_by, expires_at, mailed),
     )
 
 
@@ -182,7 +200,7 @@ async def find_open_invitation(tx: OperatorReader, tenant: TenantId, invitation_
     return await tx.one(
         InvitationCheck,
         """
-        SELECT tenant_id, email, name, roles, digest, invited_by FROM invitations
+        SELECT tenant_id, email, name, roles, digest, invited_by, mailed FROM invitations
         WHERE tenant_id = %s AND invitation_id = %s
           AND accepted_at IS NULL AND withdrawn_at IS NULL AND expires_at > now()
         """,
@@ -212,6 +230,38 @@ async def withdraw_invitation(tx: Writer, tenant: TenantId, invitation_id: UUID)
         (tenant, invitation_id),
     )
     return changed == 1
+
+
+async def withdraw_invitations_of(tx: Writer, tenant: TenantId, invited_by: str) -> int:
+    """Those that somebody has sent in one place: what they gave was theirs to give, and is not any more."""
+    return await tx.run(
+        """
+        UPDATE invitations SET withdrawn_at = now()
+        WHERE tenant_id = %s AND invited_by = %s AND accepted_at IS NULL AND withdrawn_at IS NULL
+        """,
+        (tenant, invited_by),
+    )
+
+
+async def withdraw_all_invitations_of(tx: OperatorWriter, invited_by: str) -> int:
+    """The same everywhere."""
+    return await tx.run(
+        """
+        UPDATE invitations SET withdrawn_at = now()
+        WHERE invited_by = %s AND accepted_at IS NULL AND withdrawn_at IS NULL
+        """,
+        (invited_by,),
+    )
+
+
+async def has_owner(tx: OperatorWriter, tenant: TenantId) -> bool:
+    """Whether a tenant has an active owner, held by this transaction as `lock_owners` does."""
+    await tx.value("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"owners {tenant}",))
+    found: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM memberships WHERE tenant_id = %s AND role = 'owner' AND state = 'active')",
+        (tenant,),
+    )
+    return found
 
 
 # --- roles of a tenant's own --------------------------------------------------------------------------------

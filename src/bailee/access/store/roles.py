@@ -27,8 +27,11 @@ async def delete_grants(tx: OperatorWriter, account_id: UUID) -> list[str]:
     return await tx.values("DELETE FROM role_grants WHERE account_id = %s RETURNING role", (account_id,))
 
 
-async def confirm_grant(tx: OperatorWriter, account_id: UUID, role: str) -> None:
-    await tx.run("UPDATE role_grants SET confirmed_at = now() WHERE account_id = %s AND role = %s", (account_id, role))
+async def confirm_grant(tx: OperatorWriter, account_id: UUID, role: str) -> bool:
+    changed = await tx.run(
+        "UPDATE role_grants SET confirmed_at = now() WHERE account_id = %s AND role = %s", (account_id, role)
+    )
+    return changed == 1
 
 
 async def list_grants(tx: OperatorReader, account_id: UUID | None = None) -> list[Grant]:
@@ -210,20 +213,21 @@ async def list_reviews(tx: OperatorReader, *, before: UUID | None = None, limit:
     )
 
 
+_ITEM = """
+SELECT
+    i.item_id AS id, i.account_id, a.email, a.name, i.role, i.reviewer_id, r.name AS reviewer, i.decision, i.decided_at
+FROM review_items i
+JOIN accounts a ON a.account_id = i.account_id
+JOIN accounts r ON r.account_id = i.reviewer_id
+"""
+
+
 async def list_items(tx: OperatorReader, review_id: UUID) -> list[ReviewItem]:
-    return await tx.all(
-        ReviewItem,
-        """
-        SELECT
-            i.item_id AS id, i.account_id, a.email, a.name, i.role, i.reviewer_id, r.name AS reviewer, i.decision,
-            i.decided_at
-        FROM review_items i
-        JOIN accounts a ON a.account_id = i.account_id
-        JOIN accounts r ON r.account_id = i.reviewer_id
-        WHERE i.review_id = %s ORDER BY a.email, i.role
-        """,
-        (review_id,),
-    )
+    return await tx.all(ReviewItem, _ITEM + " WHERE i.review_id = %s ORDER BY a.email, i.role", (review_id,))
+
+
+async def find_item(tx: OperatorReader, review_id: UUID, item_id: UUID) -> ReviewItem | None:
+    return await tx.one(ReviewItem, _ITEM + " WHERE i.review_id = %s AND i.item_id = %s", (review_id, item_id))
 
 
 async def decide_item(tx: OperatorWriter, review_id: UUID, item_id: UUID, decided_by: UUID, decision: str) -> bool:

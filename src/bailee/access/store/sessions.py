@@ -38,6 +38,8 @@ class SessionCheck(msgspec.Struct, frozen=True):
     plan: str | None
     member_role: str | None
     member_state: str | None
+    role_changed_at: datetime | None
+    """When the member was given another role: sessions from before are over in that tenant."""
     custom: list[str] | None
     """What the member's role permits, where it is one of the tenant's own."""
     require_mfa: bool | None
@@ -62,6 +64,7 @@ async def find_check(tx: OperatorReader, session_id: UUID) -> SessionCheck | Non
                 WHERE e.account_id = a.account_id AND e.state = 'approved' AND e.expires_at > now()
             ), '{}') AS elevated,
             s.acting_for AS tenant_id, t.state AS tenant_state, t.plan, m.role AS member_role, m.state AS member_state,
+            m.role_changed_at,
             r.permissions AS custom, p.require_mfa, p.require_sso, p.session_hours, p.idle_minutes, p.networks
         FROM sessions s
         JOIN accounts a ON a.account_id = s.account_id
@@ -91,16 +94,18 @@ async def insert_session(
     )
 
 
-async def list_sessions(tx: OperatorReader, account_id: UUID) -> list[Session]:
+async def list_sessions(tx: OperatorReader, account_id: UUID, *, vouched_by: UUID | None = None) -> list[Session]:
+    """An account's, or those of it that a tenant's identity provider has begun."""
     return await tx.all(
         Session,
         """
         SELECT session_id AS id, kind, device, address, created_at, seen_at, expires_at, factors
         FROM sessions
-        WHERE account_id = %s AND expires_at > now() AND kind <> 'enrolment'
+        WHERE account_id = %(account)s AND expires_at > now() AND kind <> 'enrolment'
+          AND (%(vouched_by)s::uuid IS NULL OR vouched_by = %(vouched_by)s)
         ORDER BY seen_at DESC, session_id LIMIT 1000
         """,
-        (account_id,),
+        {"account": account_id, "vouched_by": vouched_by},
     )
 
 

@@ -25,6 +25,11 @@ def get(account_id: str) -> Call[Account]:
     return Call(method="GET", path=api("staff", account_id), parse=json_answer(Account))
 
 
+def find_person(email: str) -> Call[Account]:
+    """A customer's person, by the whole address. Raises NotFound."""
+    return Call(method="GET", path=api("people"), query=query(email=email), parse=json_answer(Account))
+
+
 def disable(account_id: str) -> Call[Account]:
     """Shut somebody out at once. Raises NotFound, Conflict."""
     return act(api("staff", account_id, "disable"), json_answer(Account))

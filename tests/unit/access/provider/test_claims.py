@@ -16,7 +16,8 @@ STANDING = Standing(
     session_id=ONE, account_id=ONE, digest=b"", created_at=NOW, seen_at=NOW, expires_at=NOW, mfa_at=None,
     weak_password=False, sso_tenant_id=None, session_kind=SessionKind.BROWSER, kind=AccountKind.MEMBER,
     state=AccountState.ACTIVE, sealed=False, has_mfa=False, roles=[], elevated=[], tenant_id=TWO,
-    tenant_state=TenantState.ACTIVE, plan="standard", member_role="viewer", member_state="active", custom=None,
+    tenant_state=TenantState.ACTIVE, plan="standard", member_role="viewer", member_state="active",
+    role_changed_at=None, custom=None,
     require_mfa=None, require_sso=None, session_hours=None, idle_minutes=None, networks=None, email="a@example.com",
     email_verified=True, name="Ada", epoch=0, factors=["password"], tenant_name="Two",
 )  # fmt: skip

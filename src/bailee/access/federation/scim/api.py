@@ -1,5 +1,7 @@
 """SCIM 2 over HTTP (RFC 7644): users, groups, discovery. Everything needs a key with the scope `scim`."""
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
 from pydantic import ValidationError
 from scim2_models import (
     Context,
@@ -24,7 +28,9 @@ from scim2_models import (
 
 from bailee.access.federation.scim.errors import SCIM, ScimFault, fault_of_exception, fault_of_validation
 from bailee.access.federation.scim.filters import narrowed
-from bailee.access.federation.scim.model import EVERYBODY
+from bailee.access.federation.scim.model import EVERYBODY, GroupWanted
+from bailee.access.federation.scim.model import Group as GroupRow
+from bailee.access.federation.scim.patches import changed_members
 from bailee.access.federation.scim.provisioning import Provisioning
 from bailee.access.federation.scim.schema import (
     CONFIG,
@@ -42,39 +48,51 @@ from bailee.access.federation.scim.schema import (
 from bailee.foundation.database import Database, TenantReader
 from bailee.foundation.errors import Malformed, NotFound
 from bailee.foundation.http import parse_uuid, requires
-from bailee.foundation.principal import Principal
+from bailee.foundation.principal import ActorKind, Forbidden, Principal
 from bailee.foundation.settings import Settings
 
 PREFIX = "/scim/v2"
-_MAX_COMPARED = 20_000
+_MAX_COMPARED = 5_000
 """How many a filter is compared with, where the database cannot look it up."""
+
+_MAX_FILTER = 2000
+_MAX_TERMS = 50
+_MAX_OPERATIONS = 100
+_MAX_BODY = 1024 * 1024
 
 type Json = dict[str, Any]
 Asked = Request[Any, Principal, Any]
 
 
+def _only_machines(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """A directory has a key or a client: the permission in a person's role is for making those."""
+    if connection.auth.kind not in (ActorKind.KEY, ActorKind.CLIENT):
+        raise Forbidden("SCIM is for a directory: give it an API key with the scope scim.")
+
+
+_DIRECTORY = requires("scim.provision")
+_DIRECTORY["guards"].append(_only_machines)
+
 # --- users -----------------------------------------------------------------------------------------------
 
 
-@get("/Users", **requires("scim.provision"))
+@get("/Users", **_DIRECTORY)
 async def list_users(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, principal: Principal
 ) -> Response[bytes]:
-    asked = _search(SearchRequest[User], dict(request.query_params))
     async with database.tenant_read(principal.tenant) as tx:
-        return await _people(tx, provisioning, settings, asked)
+        return await _people(tx, provisioning, settings, dict(request.query_params))
 
 
-@post("/Users/.search", status_code=200, **requires("scim.provision"))
+@post("/Users/.search", status_code=200, **_DIRECTORY)
 async def search_users(
     database: Database, provisioning: Provisioning, settings: Settings, body: bytes, principal: Principal
 ) -> Response[bytes]:
-    asked = _search(SearchRequest[User], _json(body))
     async with database.tenant_read(principal.tenant) as tx:
-        return await _people(tx, provisioning, settings, asked)
+        return await _people(tx, provisioning, settings, _json(body))
 
 
-@post("/Users", status_code=201, **requires("scim.provision"))
+@post("/Users", status_code=201, **_DIRECTORY)
 async def create_user(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, body: bytes,
     principal: Principal,
@@ -88,7 +106,7 @@ async def create_user(
     return _resource(shown_person(made, _base(settings)), Context.RESOURCE_CREATION_RESPONSE, parameters, status=201)
 
 
-@get("/Users/{user:str}", **requires("scim.provision"))
+@get("/Users/{user:str}", **_DIRECTORY)
 async def get_user(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, user: str, principal: Principal
 ) -> Response[bytes]:
@@ -99,12 +117,13 @@ async def get_user(
     return _resource(shown, Context.RESOURCE_QUERY_RESPONSE, _parameters(ResponseParameters[User], request))
 
 
-@put("/Users/{user:str}", **requires("scim.provision"))
+@put("/Users/{user:str}", **_DIRECTORY)
 async def replace_user(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, user: str, body: bytes,
     principal: Principal,
 ) -> Response[bytes]:  # fmt: skip
     async with database.operator() as tx:
+        await provisioning.verify_included(tx, principal.tenant)
         before = await provisioning.person(tx, principal.tenant, _id(user))
         with _read():
             # Whoever leaves `active` out has not decided about it: nobody who is shut out gets in by an omission.
@@ -119,17 +138,18 @@ async def replace_user(
     return _resource(shown, Context.RESOURCE_REPLACEMENT_RESPONSE, _parameters(ResponseParameters[User], request))
 
 
-@patch("/Users/{user:str}", **requires("scim.provision"))
+@patch("/Users/{user:str}", **_DIRECTORY)
 async def change_user(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, user: str, body: bytes,
     principal: Principal,
 ) -> Response[bytes]:  # fmt: skip
     async with database.operator() as tx:
+        await provisioning.verify_included(tx, principal.tenant)
         before = await provisioning.person(tx, principal.tenant, _id(user))
         wanted = shown_person(before, _base(settings))
         with _read():
             asked = PatchOp[User].model_validate(
-                _without_emails(_json(body)), scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY
+                _without_emails(_patch(body)), scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY
             )
             asked.patch(wanted, scim_policy=POLICY)
         after = before
@@ -141,7 +161,7 @@ async def change_user(
     return _resource(shown, Context.RESOURCE_PATCH_RESPONSE, _parameters(ResponseParameters[User], request))
 
 
-@delete("/Users/{user:str}", status_code=204, **requires("scim.provision"))
+@delete("/Users/{user:str}", status_code=204, **_DIRECTORY)
 async def delete_user(database: Database, provisioning: Provisioning, user: str, principal: Principal) -> None:
     async with database.operator() as tx:
         await provisioning.remove_person(tx, principal.tenant, _id(user), by=principal)
@@ -150,25 +170,23 @@ async def delete_user(database: Database, provisioning: Provisioning, user: str,
 # --- groups ----------------------------------------------------------------------------------------------
 
 
-@get("/Groups", **requires("scim.provision"))
+@get("/Groups", **_DIRECTORY)
 async def list_groups(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, principal: Principal
 ) -> Response[bytes]:
-    asked = _search(SearchRequest[Group], dict(request.query_params))
     async with database.tenant_read(principal.tenant) as tx:
-        return await _groups(tx, provisioning, settings, asked)
+        return await _groups(tx, provisioning, settings, dict(request.query_params))
 
 
-@post("/Groups/.search", status_code=200, **requires("scim.provision"))
+@post("/Groups/.search", status_code=200, **_DIRECTORY)
 async def search_groups(
     database: Database, provisioning: Provisioning, settings: Settings, body: bytes, principal: Principal
 ) -> Response[bytes]:
-    asked = _search(SearchRequest[Group], _json(body))
     async with database.tenant_read(principal.tenant) as tx:
-        return await _groups(tx, provisioning, settings, asked)
+        return await _groups(tx, provisioning, settings, _json(body))
 
 
-@post("/Groups", status_code=201, **requires("scim.provision"))
+@post("/Groups", status_code=201, **_DIRECTORY)
 async def create_group(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, body: bytes,
     principal: Principal,
@@ -181,7 +199,7 @@ async def create_group(
     return _resource(shown_group(made, _base(settings)), Context.RESOURCE_CREATION_RESPONSE, parameters, status=201)
 
 
-@get("/Groups/{group:str}", **requires("scim.provision"))
+@get("/Groups/{group:str}", **_DIRECTORY)
 async def get_group(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, group: str,
     principal: Principal,
@@ -193,7 +211,7 @@ async def get_group(
     return _resource(shown, Context.RESOURCE_QUERY_RESPONSE, _parameters(ResponseParameters[Group], request))
 
 
-@put("/Groups/{group:str}", **requires("scim.provision"))
+@put("/Groups/{group:str}", **_DIRECTORY)
 async def replace_group(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, group: str, body: bytes,
     principal: Principal,
@@ -201,6 +219,7 @@ async def replace_group(
     with _read():
         wanted = Group.model_validate(_json(body), scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=POLICY)
     async with database.tenant(principal.tenant) as tx:
+        await provisioning.verify_included(tx, tx.tenant)
         after = before = await provisioning.group(tx, _id(group))
         if wanted_of(wanted) != before.wanted:
             after = await provisioning.change_group(tx, before.group_id, wanted_of(wanted), by=principal)
@@ -208,26 +227,22 @@ async def replace_group(
     return _resource(shown, Context.RESOURCE_REPLACEMENT_RESPONSE, _parameters(ResponseParameters[Group], request))
 
 
-@patch("/Groups/{group:str}", **requires("scim.provision"))
+@patch("/Groups/{group:str}", **_DIRECTORY)
 async def change_group(
     database: Database, provisioning: Provisioning, settings: Settings, request: Asked, group: str, body: bytes,
     principal: Principal,
 ) -> Response[bytes]:  # fmt: skip
     async with database.tenant(principal.tenant) as tx:
+        await provisioning.verify_included(tx, tx.tenant)
         after = before = await provisioning.group(tx, _id(group))
-        wanted = shown_group(before, _base(settings))
-        with _read():
-            asked = PatchOp[Group].model_validate(
-                _json(body), scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY
-            )
-            asked.patch(wanted, scim_policy=POLICY)
-        if wanted_of(wanted) != before.wanted:
-            after = await provisioning.change_group(tx, before.group_id, wanted_of(wanted), by=principal)
+        wanted = await _patched(before, _patch(body), _base(settings))
+        if wanted != before.wanted:
+            after = await provisioning.change_group(tx, before.group_id, wanted, by=principal)
     shown = shown_group(after, _base(settings))
     return _resource(shown, Context.RESOURCE_PATCH_RESPONSE, _parameters(ResponseParameters[Group], request))
 
 
-@delete("/Groups/{group:str}", status_code=204, **requires("scim.provision"))
+@delete("/Groups/{group:str}", status_code=204, **_DIRECTORY)
 async def delete_group(database: Database, provisioning: Provisioning, group: str, principal: Principal) -> None:
     async with database.tenant(principal.tenant) as tx:
         await provisioning.remove_group(tx, _id(group), by=principal)
@@ -236,15 +251,15 @@ async def delete_group(database: Database, provisioning: Provisioning, group: st
 # --- both ------------------------------------------------------------------------------------------------
 
 
-@post("/.search", status_code=200, **requires("scim.provision"))
+@post("/.search", status_code=200, **_DIRECTORY)
 async def search_all(
     database: Database, provisioning: Provisioning, settings: Settings, body: bytes, principal: Principal
 ) -> Response[bytes]:
     """Users first, then groups."""
-    asked = _search(SearchRequest[User | Group], _json(body))
     found: list[Resource[Any]] = []
     async with database.tenant_read(principal.tenant) as tx:
         await provisioning.verify_included(tx, tx.tenant)
+        asked = _search(SearchRequest[User | Group], _json(body))
         total = await provisioning.count_people(tx, EVERYBODY) + await provisioning.count_groups(tx, EVERYBODY)
         _verify_not_too_many(total)
         people = await provisioning.people(tx, EVERYBODY, offset=0, limit=_MAX_COMPARED)
@@ -252,8 +267,7 @@ async def search_all(
     base = _base(settings)
     found += [shown_person(one, base) for one in people]
     found += [shown_group(one, base) for one in groups]
-    with _read():
-        matching = [one for one in found if asked.filter is None or asked.filter.match(one)]
+    matching = found if asked.filter is None else await _matching(asked.filter, found)
     offset, limit = _window(asked)
     return _list(ListResponse[User | Group], matching[offset : offset + limit], len(matching), asked)
 
@@ -261,20 +275,20 @@ async def search_all(
 # --- discovery -------------------------------------------------------------------------------------------
 
 
-@get("/ServiceProviderConfig", **requires("scim.provision"))
+@get("/ServiceProviderConfig", **_DIRECTORY)
 async def get_config(settings: Settings) -> Response[bytes]:
     location = f"{_base(settings)}/ServiceProviderConfig"
     shown = CONFIG.model_copy(update={"meta": _meta("ServiceProviderConfig", location)})
     return _resource(shown, Context.RESOURCE_QUERY_RESPONSE, None)
 
 
-@get("/Schemas", **requires("scim.provision"))
+@get("/Schemas", **_DIRECTORY)
 async def list_schemas(settings: Settings) -> Response[bytes]:
     found = [_schema(one, settings) for one in PROVIDER.schemas]
     return _list(ListResponse[Schema], found, len(found), None)
 
 
-@get("/Schemas/{schema:str}", **requires("scim.provision"))
+@get("/Schemas/{schema:str}", **_DIRECTORY)
 async def get_schema(settings: Settings, schema: str) -> Response[bytes]:
     for one in PROVIDER.schemas:
         if str(one.id).casefold() == schema.casefold():
@@ -282,13 +296,13 @@ async def get_schema(settings: Settings, schema: str) -> Response[bytes]:
     raise NotFound
 
 
-@get("/ResourceTypes", **requires("scim.provision"))
+@get("/ResourceTypes", **_DIRECTORY)
 async def list_resource_types(settings: Settings) -> Response[bytes]:
     found = [_resource_type(one, settings) for one in PROVIDER.resource_types]
     return _list(ListResponse[ResourceType], found, len(found), None)
 
 
-@get("/ResourceTypes/{name:str}", **requires("scim.provision"))
+@get("/ResourceTypes/{name:str}", **_DIRECTORY)
 async def get_resource_type(settings: Settings, name: str) -> Response[bytes]:
     for one in PROVIDER.resource_types:
         if str(one.id) == name:
@@ -300,9 +314,10 @@ async def get_resource_type(settings: Settings, name: str) -> Response[bytes]:
 
 
 async def _people(
-    tx: TenantReader, provisioning: Provisioning, settings: Settings, asked: SearchRequest[Any]
-) -> Response[bytes]:
+    tx: TenantReader, provisioning: Provisioning, settings: Settings, sent: Json
+) -> Response[bytes]:  # fmt: skip
     await provisioning.verify_included(tx, tx.tenant)
+    asked = _search(SearchRequest[User], sent)
     narrow = narrowed(asked.filter, "userName")
     base = _base(settings)
 
@@ -314,9 +329,10 @@ async def _people(
 
 
 async def _groups(
-    tx: TenantReader, provisioning: Provisioning, settings: Settings, asked: SearchRequest[Any]
-) -> Response[bytes]:
+    tx: TenantReader, provisioning: Provisioning, settings: Settings, sent: Json
+) -> Response[bytes]:  # fmt: skip
     await provisioning.verify_included(tx, tx.tenant)
+    asked = _search(SearchRequest[Group], sent)
     narrow = narrowed(asked.filter, "displayName")
     base = _base(settings)
 
@@ -336,9 +352,14 @@ async def _page(
     if scim_filter is None:
         return _list(kind, await load(offset, limit) if limit else [], total, asked)
     _verify_not_too_many(total)
-    with _read():
-        found = [one for one in await load(0, _MAX_COMPARED) if scim_filter.match(one)]
+    found = await _matching(scim_filter, await load(0, _MAX_COMPARED))
     return _list(kind, found[offset : offset + limit], len(found), asked)
+
+
+async def _matching(scim_filter: ScimFilter[Any], among: list[Resource[Any]]) -> list[Resource[Any]]:
+    """What a filter leaves, compared beside the event loop: others are answered meanwhile."""
+    with _read():
+        return await asyncio.to_thread(lambda: [one for one in among if scim_filter.match(one)])
 
 
 def _verify_not_too_many(total: int) -> None:
@@ -353,6 +374,10 @@ def _window(asked: SearchRequest[Any]) -> tuple[int, int]:
 
 
 def _search(kind: Any, raw: Json) -> SearchRequest[Any]:
+    text = next((value for name, value in raw.items() if name.lower() == "filter"), "")
+    if isinstance(text, str) and (len(text) > _MAX_FILTER or len(_JOINTS.findall(text)) >= _MAX_TERMS):
+        detail = f"A filter has at most {_MAX_FILTER} characters and {_MAX_TERMS} terms."
+        raise ScimFault(detail, "invalidFilter")
     with _read():
         found: SearchRequest[Any] = kind.model_validate(raw, scim_policy=POLICY)
         return found
@@ -366,6 +391,7 @@ def _parameters(kind: Any, request: Asked) -> ResponseParameters[Any] | None:
         return kind.model_validate(chosen, scim_policy=POLICY)  # type: ignore[no-any-return]  # a generic model
 
 
+_JOINTS = re.compile(r"\b(?:and|or)\b", re.ASCII | re.IGNORECASE)
 _CHOOSING = ("attributes", "excludedAttributes")
 
 
@@ -377,6 +403,34 @@ def _json(body: bytes) -> Json:
     if not isinstance(found, dict):
         raise Malformed("The body is not a JSON object in UTF-8.")
     return found
+
+
+def _patch(body: bytes) -> Json:
+    """The body of a patch, of a bounded number of operations."""
+    sent = _json(body)
+    for name, operations in sent.items():
+        if name.lower() == "operations" and isinstance(operations, list) and len(operations) > _MAX_OPERATIONS:
+            raise ScimFault(f"A patch has at most {_MAX_OPERATIONS} operations.", "tooMany")
+    return sent
+
+
+async def _patched(before: GroupRow, sent: Json, base: str) -> GroupWanted:
+    """What a patch makes of a group. Members who are added or removed by their id are so in sets: directories send
+    those by the hundred, and the general way walks through the whole group for each.
+    """
+    members, rest = changed_members(before.wanted.members, sent.get("Operations"))
+    if rest is None:  # not as directories write it
+        shown = shown_group(before, base)
+    else:
+        shown = shown_group(msgspec.structs.replace(before, members=[]), base)
+        if not rest:
+            return msgspec.structs.replace(before.wanted, members=members)
+        sent = {**sent, "Operations": rest}
+    with _read():
+        asked = PatchOp[Group].model_validate(sent, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=POLICY)
+        await asyncio.to_thread(asked.patch, shown, scim_policy=POLICY)
+    wanted = wanted_of(shown)
+    return wanted if rest is None else msgspec.structs.replace(wanted, members=members)
 
 
 def _with_active(sent: Json, *, active: bool) -> Json:
@@ -466,4 +520,5 @@ router = Router(
         list_schemas, get_schema, list_resource_types, get_resource_type,
     ],
     include_in_schema=False,
+    request_max_body_size=_MAX_BODY,
 )  # fmt: skip

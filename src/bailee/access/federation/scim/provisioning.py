@@ -8,6 +8,7 @@ directory changes its address only while the person belongs to that tenant alone
 from collections.abc import Iterable
 from uuid import UUID
 
+from bailee.access.accounts import Accounts
 from bailee.access.addresses import RULE, domain_of, normalise_email
 from bailee.access.errors import GrantRefused, NotInPlan
 from bailee.access.federation import store as federation_rows
@@ -40,7 +41,7 @@ from bailee.foundation.revocation import announce
 from bailee.tenants import store as tenant_rows
 from bailee.tenants.model import PLANS
 
-FEATURE = "scim"
+FEATURE, CALLED = "scim", "Provisioning by SCIM is"
 _FALLBACK_ROLE = "viewer"
 _MAX_TEXT = 200
 _TEXTS = ("external_id", "display_name", "formatted_name", "given_name", "family_name")
@@ -50,8 +51,11 @@ _TAKEN = "That address, or that name, is in use or cannot be used here."
 class Provisioning:
     """The directory's side of one tenant at a time."""
 
-    def __init__(self, events: Events, members: Members, mail: Mail, letters: Letters) -> None:
+    def __init__(
+        self, events: Events, accounts: Accounts, members: Members, mail: Mail, letters: Letters
+    ) -> None:  # fmt: skip
         self._events = events
+        self._accounts = accounts
         self._members = members
         self._mail = mail
         self._letters = letters
@@ -63,7 +67,7 @@ class Provisioning:
             raise NotFound
         if FEATURE not in found.features:
             with_it = [name for name, features in PLANS.items() if FEATURE in features]
-            raise NotInPlan("Provisioning by SCIM is", with_it)
+            raise NotInPlan(CALLED, with_it)
 
     # --- looking --------------------------------------------------------------------------------------
 
@@ -114,9 +118,9 @@ class Provisioning:
         _verify_texts(profile)
         role = await rows.find_default_role(tx, tenant) or _FALLBACK_ROLE
         account = await account_rows.find_by_email(tx, email)
-        account_id = account.id if account else await self._make_account(tx, tenant, email, profile.name, role, by)
-        if account is not None and account.kind is not AccountKind.MEMBER:
-            raise Conflict(_TAKEN)
+        if account is not None:
+            await self._free_address(tx, tenant, account, by)
+        account_id = await self._make_account(tx, tenant, email, profile.name, role, by)
         await self._members.join(tx, tenant, account_id, email, profile.name, role, "scim", profile.external_id, by=by)
         await rows.put_profile(tx, tenant, account_id, profile)
         if not profile.active:
@@ -163,6 +167,7 @@ class Provisioning:
         await self.verify_included(tx, tx.tenant)
         _verify_group(wanted)
         group_id = new_id()
+        await rows.lock_people(tx, sorted(wanted.members))
         with constraints({"scim_groups_name_key": Conflict(_TAKEN)}):
             await rows.insert_group(tx, group_id, wanted)
         return await self._fill(tx, group_id, wanted, frozenset(), frozenset(), by)
@@ -173,6 +178,7 @@ class Provisioning:
         await self.verify_included(tx, tx.tenant)
         _verify_group(wanted)
         before = await self.group(tx, group_id)
+        await rows.lock_people(tx, sorted({*before.members, *wanted.members}))
         held = await self._with_role(tx, before.members, by)
         with constraints({"scim_groups_name_key": Conflict(_TAKEN)}):
             await rows.update_group(tx, group_id, wanted)
@@ -183,6 +189,7 @@ class Provisioning:
         """Ends a group; who had a role by it falls back. Raises NotInPlan, NotFound."""
         await self.verify_included(tx, tx.tenant)
         before = await self.group(tx, group_id)
+        await rows.lock_people(tx, sorted(before.members))
         held = await self._with_role(tx, before.members, by)
         await rows.delete_group(tx, group_id)
         await self._give_roles(tx, before.members, held, by)
@@ -199,13 +206,24 @@ class Provisioning:
             raise Invalid("The user is not valid.", errors=[FieldError("userName", message)])
         return email
 
+    async def _free_address(self, tx: OperatorWriter, tenant: TenantId, account: Account, by: Principal) -> None:
+        """Takes the address from an account that nobody has any more. Raises Conflict for one in use: a member, staff,
+        somebody who is disabled, or a person of other tenants, who accepts an invitation with the account they have.
+        """
+        usable = account.kind is AccountKind.MEMBER and account.state is AccountState.ACTIVE
+        if not usable or await rows.count_tenants(tx, account.id, tenant):
+            raise Conflict(_TAKEN)
+        if await federation_rows.has_memberships(tx, account.id):
+            raise Conflict("This person has an account with another tenant: invite them, so that they join with it.")
+        await self._accounts.retire(tx, account, by=by)
+
     async def _make_account(
         self, tx: OperatorWriter, tenant: TenantId, email: str, name: str, role: str, by: Principal
     ) -> UUID:
         account_id = new_id()
         with constraints({"accounts_email_key": Conflict(_TAKEN)}):
             await account_rows.insert_account(
-                tx, account_id, AccountKind.MEMBER, email, name, AccountState.ACTIVE, None
+                tx, account_id, AccountKind.MEMBER, email, name, AccountState.ACTIVE, None, verified=True
             )
         await self._events.record(tx, AccountCreated(role), by=by, on=_account(account_id), tenant=tenant)
         return account_id
@@ -216,6 +234,7 @@ class Provisioning:
         account: Account | None = await account_rows.find_account(tx, person.account_id)
         if account is None or account.kind is not AccountKind.MEMBER:
             raise NotFound
+        await account_rows.lock_account(tx, person.account_id)
         if await rows.count_tenants(tx, person.account_id) != 1:
             raise Conflict("This person belongs elsewhere too: their address is theirs alone to change.")
         with constraints({"accounts_email_key": Conflict(_TAKEN)}):
@@ -236,6 +255,8 @@ class Provisioning:
 
     async def _manageable(self, tx: OperatorWriter, tenant: TenantId, account_id: UUID, by: Principal) -> Person:
         person = await self.person(tx, tenant, account_id)
+        if person.role == "owner":
+            raise GrantRefused("Owners are beyond a directory. Ask another owner.")
         own = {person.role: await rows.find_role_permissions(tx, tenant, person.role)}
         if not _may_handle(_permissions_of(person.role, own), by):
             raise GrantRefused("This member may do more than a directory may decide about. Ask an owner.")

@@ -99,8 +99,15 @@ async def set_email(tx: OperatorWriter, tenant: TenantId, account_id: UUID, emai
     )
 
 
-async def count_tenants(tx: OperatorReader, account_id: UUID) -> int:
-    count: int = await tx.value("SELECT count(*) FROM memberships WHERE account_id = %s", (account_id,))
+async def count_tenants(tx: OperatorReader, account_id: UUID, tenant: TenantId | None = None) -> int:
+    """How many tenants somebody belongs to; with `tenant` whether that one is among them."""
+    count: int = await tx.value(
+        """
+        SELECT count(*) FROM memberships
+        WHERE account_id = %(account)s AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+        """,
+        {"account": account_id, "tenant": tenant},
+    )
     return count
 
 
@@ -211,6 +218,16 @@ async def list_members_among(tx: TenantReader, account_ids: list[UUID]) -> list[
     )
 
 
+async def lock_people(tx: TenantWriter, account_ids: list[UUID]) -> None:
+    """Holds members in one order, so that of two changes of their groups the second sees what the first has done."""
+    await tx.values(
+        """
+        SELECT account_id FROM memberships WHERE tenant_id = %s AND account_id = ANY(%s) ORDER BY account_id FOR UPDATE
+        """,
+        (tx.tenant, account_ids),
+    )
+
+
 async def list_by_id(tx: TenantReader, account_ids: list[UUID]) -> list[Person]:
     return await tx.all(
         Person,
@@ -221,7 +238,10 @@ async def list_by_id(tx: TenantReader, account_ids: list[UUID]) -> list[Person]:
 
 async def set_role(tx: TenantWriter, account_id: UUID, role: str) -> None:
     await tx.run(
-        "UPDATE memberships SET role = %s, updated_at = now() WHERE tenant_id = %s AND account_id = %s",
+        """
+        UPDATE memberships SET role = %s, role_changed_at = now(), updated_at = now()
+        WHERE tenant_id = %s AND account_id = %s
+        """,
         (role, tx.tenant, account_id),
     )
 
