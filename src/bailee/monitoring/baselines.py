@@ -1,0 +1,185 @@
+"""What is usual of each account and key: from where, when, how much. Learnt as the events come, and told in numbers.
+
+For a week after somebody was first seen nothing is called new: that is when one learns. How much somebody does is kept
+as a spread over powers of two of what ten minutes had, so that a day of something odd does not become the usual.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from bailee.monitoring.store.stream import Sighting, Volume
+
+_LEARNING = timedelta(days=7)
+_DORMANT = timedelta(days=60)
+_CALLERS = frozenset({"staff", "member", "key", "client"})
+_SIGN_IN = "session.begun"
+_HOURS = 24
+
+BUCKET = 600
+"""Seconds: volumes are counted in ten minutes."""
+_BINS = 40
+_DAY = 86_400 // BUCKET
+"""So many ten minutes have to have been seen before a volume can be unusual: a day."""
+_LEAST = 100
+_TIMES = 4
+_SHARE = 0.99
+
+
+class Familiar:
+    """From where each caller was seen to act: networks, countries, hours of the day."""
+
+    def __init__(self, sightings: list[Sighting]) -> None:
+        self._known: dict[tuple[str, str], dict[str, Sighting]] = {}
+        self._first: dict[str, datetime] = {}
+        self._last: dict[str, datetime] = {}
+        self._changed: dict[tuple[str, str, str], Sighting] = {}
+        for one in sightings:
+            self._known.setdefault((one.kind, one.who), {})[one.what] = one
+            self._note(one.who, one.first_at)
+            self._note(one.who, one.last_at)
+
+    def look(self, fields: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+        """What is new of the caller: `new.network`, `new.country`, `rare.hour`, `dormant.days`, or `learning`."""
+        who = fields.get("actor.id")
+        if fields.get("actor.kind") not in _CALLERS or not who:
+            return {}
+        found = self._news(str(who), fields, moment)
+        for kind, what in _seen(fields, moment):
+            self._learn(kind, str(who), what, moment)
+        self._note(str(who), moment)
+        return found
+
+    def take_changes(self) -> list[Sighting]:
+        """What has been learnt since the last time, to be kept."""
+        changed = list(self._changed.values())
+        self._changed.clear()
+        return changed
+
+    def _news(self, who: str, fields: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+        first = self._first.get(who)
+        if first is None or moment - first < _LEARNING:
+            return {"learning": True}
+        found: dict[str, Any] = {}
+        for kind, what in _seen(fields, moment):
+            known = self._known.get((kind, who), {})
+            if kind == "hour":
+                if known and not any(str((int(what) + shift) % _HOURS) in known for shift in (-1, 0, 1)):
+                    found["rare.hour"] = True
+            elif known and what not in known:
+                found[f"new.{kind}"] = True
+        last = self._last.get(who)
+        if fields.get("action") == _SIGN_IN and last is not None and moment - last >= _DORMANT:
+            found["dormant.days"] = (moment - last).days
+        return found
+
+    def _learn(self, kind: str, who: str, what: str, moment: datetime) -> None:
+        places = self._known.setdefault((kind, who), {})
+        known = places.get(what)
+        if known is not None and moment - known.last_at < timedelta(hours=1):
+            return
+        seen = Sighting(kind, who, what, known.first_at if known else moment, moment)
+        places[what] = self._changed[kind, who, what] = seen
+
+    def _note(self, who: str, moment: datetime) -> None:
+        self._first[who] = min(self._first.get(who, moment), moment)
+        self._last[who] = max(self._last.get(who, moment), moment)
+
+
+def _seen(fields: Mapping[str, Any], moment: datetime) -> list[tuple[str, str]]:
+    """The kinds of place that an event shows, and which."""
+    found = [(kind, str(fields[kind])) for kind in ("network", "country") if fields.get(kind)]
+    if fields.get("action") == _SIGN_IN:
+        found.append(("hour", str(moment.hour)))
+    return found
+
+
+class _Usual(msgspec.Struct):
+    """Of one caller and one kind of act: the ten minutes at hand, and the spread of those before."""
+
+    since: datetime
+    bucket: int
+    amount: float
+    spread: list[int]
+    told: bool = False
+
+
+class Volumes:
+    """How much each caller does in ten minutes."""
+
+    def __init__(self, volumes: list[Volume]) -> None:
+        self._usual = {
+            (one.who, one.what): _Usual(one.since, one.bucket, one.amount, list(one.spread)) for one in volumes
+        }
+        self._changed: set[tuple[str, str]] = set()
+
+    def look(self, fields: Mapping[str, Any], now: float) -> dict[str, Any]:
+        """`unusual` and `why` where the event takes its caller far above what is usual of them, once in ten minutes."""
+        who, measured = fields.get("actor.id"), _amount_of(fields)
+        if measured is None or not who:
+            return {}
+        what, amount = measured
+        key, bucket = (str(who), what), int(now // BUCKET)
+        usual = self._usual.get(key)
+        if usual is None:
+            usual = self._usual[key] = _Usual(datetime.fromtimestamp(now).astimezone(), bucket, 0.0, [0] * _BINS)
+        if bucket > usual.bucket:
+            _turn(usual, bucket)
+            self._changed.add(key)
+        usual.amount += amount
+        highest = _usually(usual.spread)
+        if highest is None or usual.told or usual.amount <= max(_LEAST, _TIMES * highest):
+            return {}
+        usual.told = True
+        return {"unusual": what, "why": f"{usual.amount:,.0f} {what} in 10 min; usual 0–{highest:,}"}
+
+    def take_changes(self) -> list[Volume]:
+        """What has been learnt since the last time, to be kept."""
+        found = []
+        for who, what in sorted(self._changed):
+            usual = self._usual[who, what]
+            found.append(Volume(who, what, usual.since, usual.bucket, usual.amount, usual.spread))
+        self._changed.clear()
+        return found
+
+
+_ONE_BY_ONE = {
+    "record.read": "reads",
+    "file.read": "reads",
+    "subject.viewed": "reads",
+    "subject.erasure_begun": "erasures",
+}
+_BY_COUNT = {"records.listed": "reads", "records.read": "reads", "events.exported": "exports"}
+
+
+def _amount_of(fields: Mapping[str, Any]) -> tuple[str, float] | None:
+    """What an event adds to which volume."""
+    action = str(fields.get("action"))
+    if action in _ONE_BY_ONE:
+        return _ONE_BY_ONE[action], 1.0
+    if action in _BY_COUNT:
+        count = fields.get("details.count")
+        return _BY_COUNT[action], float(count) if isinstance(count, int) else 0.0
+    return None
+
+
+def _turn(usual: _Usual, bucket: int) -> None:
+    """Puts the ten minutes that are over into the spread, and those since then in which nothing happened."""
+    usual.spread[min(int(usual.amount).bit_length(), _BINS - 1)] += 1
+    usual.spread[0] += bucket - usual.bucket - 1
+    usual.bucket, usual.amount, usual.told = bucket, 0.0, False
+
+
+def _usually(spread: list[int]) -> int | None:
+    """The most that ten minutes have, all but one in a hundred; None before a day was seen."""
+    total = sum(spread)
+    if total < _DAY:
+        return None
+    below = 0
+    for number, count in enumerate(spread):
+        below += count
+        if below >= total * _SHARE:
+            return int((1 << number) - 1)
+    return None

@@ -1,0 +1,69 @@
+"""What rules see of an event: flat names for its closed fields, and what is known of its caller."""
+
+import ipaddress
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bailee.events import Event
+from bailee.monitoring.baselines import Familiar, Volumes
+from bailee.monitoring.countries import Countries
+
+WHY = "why"
+"""The field that holds a baseline's reason, in numbers."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An event as rules see it."""
+
+    event_id: str
+    tenant: str | None
+    time: float
+    """Unix seconds."""
+    fields: dict[str, Any]
+
+
+def flatten(event: Event) -> dict[str, Any]:
+    """`action`, `outcome`, `tenant`, `address`, `actor.kind`, `actor.id`, `object.kind`, `object.id`, `details.*`."""
+    fields: dict[str, Any] = {
+        "action": event.action, "outcome": event.outcome.value, "tenant": event.tenant, "address": event.address,
+        "actor.kind": event.actor.kind, "actor.id": event.actor.id or None,
+    }  # fmt: skip
+    if event.object is not None:
+        fields["object.kind"], fields["object.id"] = event.object.kind, event.object.id
+    for name, value in event.details.items():
+        fields[f"details.{name}"] = value
+    return fields
+
+
+class Reader:
+    """Events as rules see them, with what baselines have learnt of their callers so far."""
+
+    def __init__(self, countries: Countries, familiar: Familiar, volumes: Volumes) -> None:
+        self._countries = countries
+        self._familiar = familiar
+        self._volumes = volumes
+
+    def read(self, event: Event) -> Seen:
+        """The next event: what is learnt of it counts from the one after it."""
+        moment = datetime.fromisoformat(event.time)
+        fields = flatten(event)
+        if event.address:
+            fields["network"] = network_of(event.address)
+            fields["country"] = self._countries.find(event.address)
+        fields |= self._familiar.look(fields, moment)
+        fields |= self._volumes.look(fields, moment.timestamp())
+        return Seen(event.id, event.tenant, moment.timestamp(), fields)
+
+
+def network_of(address: str) -> str | None:
+    """The network that an address belongs to, as far as can be told without asking: a /24, or the /48 of one site."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    prefix = 24 if found.version == 4 else 48  # noqa: PLR2004  IPv4
+    return str(ipaddress.ip_network((int(found) if found.version == 6 else str(found), prefix), strict=False))  # noqa: PLR2004  IPv6
