@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+import structlog
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bailee.access import checks as access_checks
@@ -50,6 +51,9 @@ from bailee.ledger.note import Signer
 from bailee.ledger.sequencer import Sequencer
 from bailee.ledger.service import Ledger
 from bailee.monitoring import checks as monitoring_checks
+from bailee.monitoring.alerts import Alerts
+from bailee.monitoring.countries import Countries
+from bailee.monitoring.detector import Detector, load_rules
 from bailee.stores import checks as stores_checks
 from bailee.stores.collection import Collections
 from bailee.stores.files import Files
@@ -59,6 +63,8 @@ from bailee.stores.subjects import Subjects
 from bailee.stores.vault import Vault
 from bailee.tenants import jobs as tenants_jobs
 from bailee.tenants.service import Tenants
+
+log = structlog.get_logger()
 
 _ACCOUNTS_KEY = UUID(int=1)
 _MAIL_KEY = UUID(int=2)
@@ -95,6 +101,8 @@ class Services(msgspec.Struct, frozen=True):
     subjects: Subjects
     housekeeping: Housekeeping
     assurance: Assurance
+    alerts: Alerts
+    detector: Detector
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -205,11 +213,16 @@ async def _compose(
     files = Files(database, keyring, vault, objects, events, jobs, clock, settings.web.max_file_bytes)
     subjects = Subjects(keyring, vault, files, events, jobs, clock)
     probes = Probes(database, tenants, collections, vault, files)
+    rules = load_rules(settings.monitoring)
+    for fault in rules.faults:
+        log.warning("a rule is left out", file=fault.file, rule=fault.rule, fault=fault.message)
+    alerts = Alerts(events, mail, settings.base_url, clock)
+    detector = Detector(database, alerts, rules, Countries(settings.monitoring.country_file), clock)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
         access.policies, access.sign_in, access.probe_people, access.factors,
-        collections, vault, files, subjects, probes, hasher,
+        collections, vault, files, subjects, probes, hasher, alerts, rules,
     ]  # fmt: skip
     checks = bind_checks(
         [*access_checks.MODULES, encryption_checks, stores_checks, monitoring_checks, infrastructure_checks], available
@@ -228,7 +241,7 @@ async def _compose(
         jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
-        assurance=assurance,
+        assurance=assurance, alerts=alerts, detector=detector,
     )  # fmt: skip
 
 

@@ -33,6 +33,11 @@ SCOPES: dict[str, frozenset[str]] = {
         "members.invite", "members.withdraw_invitation", "members.change_role", "members.disable", "members.enable",
         "members.remove",
     }),
+    "alerts:read": frozenset({"alerts.read"}),
+    "alerts:write": frozenset({
+        "alerts.acknowledge", "alerts.assign", "alerts.close", "alerts.note", "alerts.suppress",
+        "alerts.end_suppression",
+    }),
     "scim": frozenset({"scim.provision"}),
 }  # fmt: skip
 """For API keys and OAuth clients: what each scope permits within the tenant."""
@@ -40,7 +45,7 @@ SCOPES: dict[str, frozenset[str]] = {
 TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
-    "sso.read", "tenant.read",
+    "sso.read", "tenant.read", "alerts.read",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
 
@@ -67,20 +72,20 @@ _INFRASTRUCTURE = frozenset({
     "tenants.read", "tenants.create", "tenants.change", "tenants.move", "tenants.rotate_key",
     "tenant_keys.read", "tenant_keys.provision", "tenant_keys.withdraw", "tenants.invite_owner",
     "clients.read", "clients.register", "clients.change", "clients.rotate_secret", "clients.revoke",
-    "events.read", "measures.check",
+    "events.read", "measures.check", "alerts.read",
 })  # fmt: skip
 _SECURITY = frozenset({
     "accounts.read", "accounts.invite", "accounts.withdraw_invitation", "accounts.disable", "accounts.enable",
     "accounts.off_board", "accounts.reset_factors", "sessions.end", "roles.grant", "roles.withdraw",
     "elevations.decide", "reviews.open", "reviews.close", "reviews.read", "privileges.report",
     "tenants.read", "tenants.move", "tenants.rotate_key", "tenant_keys.read", "tenant_keys.withdraw",
-    "events.read", "measures.check", "clients.read", "provider.rotate_keys",
+    "events.read", "measures.check", "clients.read", "provider.rotate_keys", "alerts.read", *SCOPES["alerts:write"],
 })  # fmt: skip
 _DATA_PROTECTION = frozenset({"tenants.read", "tenant_keys.read", "events.read", "tenants.terminate"})
 _SUPPORT = frozenset({"tenants.read", "tenant_keys.read", "clients.read"})
 _AUDITOR = frozenset({
     "tenants.read", "tenant_keys.read", "events.read", "accounts.read", "reviews.read", "privileges.report",
-    "clients.read",
+    "clients.read", "alerts.read",
 })  # fmt: skip
 CRITICAL = frozenset({"tenants.close"})
 """What nobody holds standing: there is no way back from it."""
@@ -106,7 +111,7 @@ _EDITOR = _VIEWER | SCOPES["records:write"] | SCOPES["files:write"] | {"records.
 _PRIVACY = frozenset({
     "tenant.read", "collections.read", "records.read", "records.search", "records.fetch", "files.open",
     "subjects.view", "subjects.erase", "events.read", "measures.read", "keys.read", "clients.read", "members.read",
-    "roles.read", "policy.read",
+    "roles.read", "policy.read", "alerts.read",
 })  # fmt: skip
 
 TENANT_ROLES: dict[str, Role] = {
@@ -117,7 +122,7 @@ TENANT_ROLES: dict[str, Role] = {
     "viewer": Role("Viewer", _VIEWER),
     "auditor": Role("Auditor", frozenset({
         "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
-        "policy.read", "sso.read", "collections.read",
+        "policy.read", "sso.read", "collections.read", "alerts.read",
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""

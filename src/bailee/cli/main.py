@@ -36,6 +36,8 @@ _COMMANDS = {
     },
     "ledger": {"ledger": "ledger", "verify": "verify"},
     "passwords": {"passwords": "passwords"},
+    "rules": {"rules": "rules"},
+    "alerts": {"alert": "alert"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip
 for _module, _functions in _COMMANDS.items():

@@ -250,7 +250,7 @@ class _StopSignal:
 
 
 def run_worker(settings: Settings) -> None:
-    """Runs jobs, schedules and the ledger's sequencer until SIGTERM or SIGINT."""
+    """Runs jobs, schedules, the ledger's sequencer and the detector until SIGTERM or SIGINT."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -260,7 +260,12 @@ def run_worker(settings: Settings) -> None:
         async with open_services(settings) as services:
             tasks = [
                 asyncio.create_task(work)
-                for work in (services.jobs.run(), services.sequencer.run(), services.keyring.listen())
+                for work in (
+                    services.jobs.run(),
+                    services.sequencer.run(),
+                    services.detector.run(),
+                    services.keyring.listen(),
+                )
             ]
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -37,6 +37,7 @@ from bailee.client.models.admin import (
     Report,
     Tenant,
 )
+from bailee.client.models.alerts import Alert, AlertDetails, AlertNote, Suppression
 from bailee.client.models.base import Page, Reference
 from bailee.client.models.clients import OAuthClient, OAuthClientSecret
 from bailee.client.models.data import (
@@ -84,6 +85,9 @@ from bailee.client.sync import Download, Listing
 
 __all__ = [
     "Account",
+    "Alert",
+    "AlertDetails",
+    "AlertNote",
     "ApiError",
     "ApiKey",
     "AsyncClient",
@@ -147,6 +151,7 @@ __all__ = [
     "SsoReport",
     "StaffRole",
     "SubjectView",
+    "Suppression",
     "Tenant",
     "TenantRole",
     "TooLarge",

@@ -3,6 +3,7 @@
 from bailee.client.binding import Batch, Group, Operation, Paged, Streamed
 from bailee.client.calls import (
     account,
+    alerts,
     batches,
     clients,
     collections,
@@ -297,6 +298,20 @@ class Clients[R](Group[R]):
     revoke = Operation(clients.revoke)
 
 
+class Alerts[R](Group[R]):
+    """`client.alerts`: what the rules have found in the events, and what became of it."""
+
+    list = Paged(alerts.every)
+    get = Operation(alerts.get)
+    acknowledge = Operation(alerts.acknowledge)
+    assign = Operation(alerts.assign)
+    close = Operation(alerts.close)
+    note = Operation(alerts.note)
+    suppress = Operation(alerts.suppress)
+    suppressions = Paged(alerts.suppressions)
+    end_suppression = Operation(alerts.end_suppression)
+
+
 class Domains[R](Group[R]):
     """`client.domains`: the domains that the caller's tenant has proven, or is about to."""
 
@@ -354,6 +369,7 @@ class Surface[R](Group[R]):
         self.roles = Roles(runner)
         self.policy = Policy(runner)
         self.clients = Clients(runner)
+        self.alerts = Alerts(runner)
         self.domains = Domains(runner)
         self.sso = Sso(runner)
         self.ledger = Ledger(runner)

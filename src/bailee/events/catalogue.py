@@ -602,6 +602,47 @@ class CheckCompleted(Details, frozen=True):
     """SHA-256 of the canonical JSON of the check's facts."""
 
 
+# --- alerts -----------------------------------------------------------------------------------------
+
+type AlertLevel = Literal["informational", "low", "medium", "high", "critical"]
+
+
+class AlertOpened(Details, frozen=True):
+    action = "alert.opened"
+    rule: Name
+    level: AlertLevel
+    events: Count
+
+
+class AlertAcknowledged(Details, frozen=True):
+    action = "alert.acknowledged"
+
+
+class AlertAssigned(Details, frozen=True):
+    action = "alert.assigned"
+    to_somebody: bool
+
+
+class AlertClosed(Details, frozen=True):
+    action = "alert.closed"
+    resolution: Literal["handled", "expected", "false_alarm"]
+
+
+class AlertNoted(Details, frozen=True):
+    action = "alert.noted"
+
+
+class AlertsSuppressed(Details, frozen=True):
+    action = "alert.suppressed"
+    rule: Name
+    days: Count
+    everything: bool
+
+
+class SuppressionEnded(Details, frozen=True):
+    action = "alert.suppression_ended"
+
+
 class EventsExported(Details, frozen=True):
     action = "events.exported"
     count: Count

@@ -72,6 +72,11 @@ class Events:
         rows = await store.list_events(tx, action=action, tenant=tenant, before=before, limit=limit)
         return [_listed(row) for row in rows]
 
+    async def listed(self, tx: Reader, ids: list[UUID]) -> list[ListedEvent]:
+        """Those of `ids` that `tx` may see and that have not been forgotten, newest first."""
+        rows = await store.list_by_ids(tx, ids)
+        return [_listed(row) for row in reversed(rows)]
+
     async def prove(self, tx: Reader, ids: list[UUID]) -> Evidence:
         """An evidence bundle of events that `tx` may see. Raises NotFound, LedgerPending or Invalid."""
         if not 1 <= len(ids) <= MAX_BUNDLE:

@@ -118,6 +118,17 @@ class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Address(name, addr_spec=mailbox)
 
 
+class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is looked for in the events."""
+
+    rules: str = ""
+    """A folder with Sigma rules of the operator's own, beside those that ship."""
+    lists: dict[str, list[str]] = msgspec.field(default_factory=lambda: {"canaries": []})
+    """What rules name as `%name%` with the modifier `expand`; `canaries` are ids that nobody has a reason to touch."""
+    country_file: str = ""
+    """A MaxMind DB with countries, such as GeoLite2 Country or DB-IP Lite; without one no country is known."""
+
+
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Diagnostics; they never hold customer content."""
 
@@ -133,6 +144,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encryption: Encryption = Encryption()
     access: Access = Access()
     mail: MailSettings = MailSettings()
+    monitoring: Monitoring = Monitoring()
     logs: Logs = Logs()
     toms: str = ""
     """The operator's TOM document; default the one that ships."""

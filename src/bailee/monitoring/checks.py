@@ -25,7 +25,7 @@ from bailee.foundation.principal import Principal, system
 from bailee.foundation.settings import Settings
 from bailee.ledger.fsck import verify_ledger
 from bailee.ledger.note import Signer
-from bailee.monitoring import store
+from bailee.monitoring.store import evidence as store
 from bailee.stores.probes import COLLECTION, Probes
 
 _LATE = timedelta(minutes=1)

@@ -64,7 +64,7 @@ def create_app(services: Services) -> Litestar:
         "/api/v1",
         route_handlers=[
             *access_api.routers, provider_api.router, federation_api.router, tenants_api.router,
-            tenants_api.get_own_tenant, *stores_api.routers, monitoring_api.router, assurance_api.router,
+            tenants_api.get_own_tenant, *stores_api.routers, *monitoring_api.routers, assurance_api.router,
         ],
     )  # fmt: skip
     return Litestar(
@@ -95,10 +95,10 @@ def create_app(services: Services) -> Litestar:
     )  # fmt: skip
 
 
-_TAGS = ("Records", "Collections", "Subjects", "Files", "Events", "Measures", "Ledger")
+_TAGS = ("Records", "Collections", "Subjects", "Files", "Events", "Alerts", "Measures", "Ledger")
 _PROVIDED = (
     "settings", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files", "subjects",
-    "assurance",
+    "assurance", "alerts",
 )  # fmt: skip
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")

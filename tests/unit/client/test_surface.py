@@ -14,6 +14,8 @@ import pytest
 import bailee.client
 from bailee.client import (
     Account,
+    Alert,
+    AlertDetails,
     ApiError,
     ApiKey,
     BreakGlassState,
@@ -41,6 +43,7 @@ from bailee.client import (
     SetupStarted,
     SsoConnection,
     SsoReport,
+    Suppression,
     Tenant,
     TenantRole,
     TotpEnrolment,
@@ -111,6 +114,11 @@ CONNECTION = {
     "redirect_uri": "https://bailee.test/sso/callback",
 }  # fmt: skip
 REPORT = {"issuer": "https://idp.example", "authorization_endpoint": "a", "token_endpoint": "t", "signing_keys": 2}
+ALERT = {
+    "id": "al1", "tenant_id": "t1", "rule_id": "r1", "title": "Guessing", "level": "high", "status": "open",
+    "grouped_by": {"address": "192.0.2.1"},
+}  # fmt: skip
+SUPPRESSION = {"id": "su1", "rule_id": "r1", "of_one_group": True, "reason": "Expected so.", "created_by": "a1"}
 STAFF = "/api/v1/staff/a1"
 FACTORS = "/api/v1/account/factors"
 MEMBERS = "/api/v1/members"
@@ -297,6 +305,31 @@ ACCESS: list[Case] = [
     ),
     ("POST /api/v1/invitation/join", lambda c: c.invitation.join("biv_x"), '{"token":"biv_x"}', {"tenant": "t1"}, str),
     (f"GET {STAFF}", lambda c: c.staff.get("a1"), "", ACCOUNT, Account),
+    ("GET /api/v1/alerts/al1", lambda c: c.alerts.get("al1"), "", {"alert": ALERT}, AlertDetails),
+    ("POST /api/v1/alerts/al1/acknowledge", lambda c: c.alerts.acknowledge("al1"), "", ALERT, Alert),
+    ("POST /api/v1/alerts/al1/assign", lambda c: c.alerts.assign("al1", "a1"), '{"assignee":"a1"}', ALERT, Alert),
+    (
+        "POST /api/v1/alerts/al1/close",
+        lambda c: c.alerts.close("al1", "handled"),
+        '{"resolution":"handled"}',
+        ALERT,
+        Alert,
+    ),
+    ("POST /api/v1/alerts/al1/notes", lambda c: c.alerts.note("al1", "Seen."), '{"note":"Seen."}', [], list),
+    (
+        "POST /api/v1/alerts/al1/suppress",
+        lambda c: c.alerts.suppress("al1", days=7, reason="A drill this week."),
+        '{"days":7,"reason":"A drill this week.","everything":false}',
+        SUPPRESSION,
+        Suppression,
+    ),
+    (
+        "POST /api/v1/suppressions/su1/end",
+        lambda c: c.alerts.end_suppression("su1"),
+        "",
+        SUPPRESSION,
+        Suppression,
+    ),
     ("GET /api/v1/people?email=a%40example.org", lambda c: c.staff.find_person("a@example.org"), "", ACCOUNT, Account),
     (f"POST {STAFF}/disable", lambda c: c.staff.disable("a1"), "", ACCOUNT, Account),
     (f"POST {STAFF}/enable", lambda c: c.staff.enable("a1"), "", ACCOUNT, Account),
@@ -448,6 +481,8 @@ LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/keys", lambda c: c.keys.list(), KEY),
     ("/api/v1/tenants", lambda c: c.tenants.list(), TENANT),
     ("/api/v1/tenants/t1/keys", lambda c: c.tenants.keys.list("t1"), KEY),
+    ("/api/v1/alerts?status=open", lambda c: c.alerts.list(status="open"), ALERT),
+    ("/api/v1/suppressions", lambda c: c.alerts.suppressions(), SUPPRESSION),
     ("/api/v1/staff?search=ada", lambda c: c.staff.list(search="ada"), ACCOUNT),
     ("/api/v1/staff/invitations", lambda c: c.staff.invitations.list(), INVITATION),
     ("/api/v1/elevations?limit=7", lambda c: c.elevations.list(page_size=7), ELEVATION),

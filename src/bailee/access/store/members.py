@@ -124,6 +124,16 @@ async def list_emails_of(tx: TenantReader, roles: list[str]) -> list[str]:
     )
 
 
+async def list_emails_in(tx: OperatorReader, tenant: TenantId, roles: list[str]) -> list[str]:
+    """The same, as the operator."""
+    return await tx.values(
+        """
+        SELECT email FROM memberships WHERE tenant_id = %s AND role = ANY(%s) AND state = 'active' ORDER BY account_id
+        """,
+        (tenant, roles),
+    )
+
+
 async def is_default_role(tx: TenantReader, role: str) -> bool:
     """Whether single sign-on gives it to people who are new."""
     found: bool = await tx.value("SELECT EXISTS (SELECT FROM sso_connections WHERE default_role = %s)", (role,))

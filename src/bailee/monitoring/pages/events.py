@@ -17,7 +17,7 @@ from bailee.foundation.pages import PAGE_ROWS, Form, page
 from bailee.foundation.principal import Principal
 from bailee.ledger.errors import LedgerPending
 from bailee.ledger.service import Ledger, Published
-from bailee.monitoring.api import view
+from bailee.monitoring.api.events import view
 from bailee.tenants.api import tenant_id_of
 
 _ACTION = re.compile(r"[a-z_]+(\.[a-z_]+)?", re.ASCII)

@@ -1,0 +1,74 @@
+"""Alerts as values."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from bailee.foundation.ids import TenantId
+
+type Level = Literal["informational", "low", "medium", "high", "critical"]
+type Resolution = Literal["handled", "expected", "false_alarm"]
+RESOLUTIONS: dict[str, str] = {
+    "handled": "It was what it looked like, and was dealt with.",
+    "expected": "It happened, and was meant to.",
+    "false_alarm": "The rule was wrong.",
+}
+
+
+class AlertStatus(StrEnum):
+    """Where an alert is in its life."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody is at it."""
+    CLOSED = "closed"
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A rule that has held, as often as it did since; one is open for each rule and group at a time."""
+
+    tenant_id: TenantId
+    """The tenant whose events it is about; the all-zero id for the operator's, or for several tenants' together."""
+    id: UUID
+    rule_id: UUID
+    title: str
+    level: Level
+    grouped_by: dict[str, Any]
+    """What the events of it share."""
+    reason: str
+    """Why it was told, in numbers where there are some."""
+    status: AlertStatus
+    assignee: UUID | None
+    resolution: Resolution | None
+    matches: int
+    metric: float | None
+    first_at: datetime
+    last_at: datetime
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+class AlertNote(msgspec.Struct, frozen=True):
+    """What somebody wrote about an alert. `author` is an account or a key."""
+
+    id: UUID
+    author: str
+    note: str
+    written_at: datetime
+
+
+class Suppression(msgspec.Struct, frozen=True):
+    """That a rule is not to be told for a while, of everything or of one group."""
+
+    id: UUID
+    rule_id: UUID
+    of_one_group: bool
+    reason: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    matches: int
+    """How often it would have been told."""
