@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import msgspec
@@ -316,10 +317,22 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         made("PUT", "/collections/theirs", definition)
         record = made("POST", "/collections/theirs/records", {"subject": "theirs", "data": {"name": "n"}})
         http.put("/api/v1/files/theirs", content=b"x").raise_for_status()
+    alert, suppression, rule = (str(uuid4()) for _ in range(3))
+    demo.sql(
+        "INSERT INTO alerts (tenant_id, alert_id, rule_id, title, level, digest, grouped_by, reason, status, matches,"
+        " first_at, last_at) VALUES (%s, %s, %s, 'Theirs', 'low', 'x', '{}', 'theirs', 'open', 1, now(), now())",
+        (theirs["id"], alert, rule),
+    )
+    demo.sql(
+        "INSERT INTO alert_suppressions (tenant_id, suppression_id, rule_id, title, reason, created_by, expires_at)"
+        " VALUES (%s, %s, %s, 'Theirs', 'theirs', 'theirs', now() + interval '1 day')",
+        (theirs["id"], suppression, rule),
+    )
     return owner, {
         "account": other.id, "invitation": invited["id"], "key": key["id"], "client": client["id"],
         "domain": domain["id"], "role": "theirs", "collection": "theirs", "record": record["id"], "file": "theirs",
         "name": "theirs", "subject": "theirs", "tenant": theirs["id"],
+        "alert": alert, "suppression": suppression,
     }  # fmt: skip
 
 
@@ -380,6 +393,10 @@ WELL_FORMED: dict[str, Any] = {
     "POST /api/v1/keys/{key:str}/rotate": {"overlap_hours": 1},
     "POST /api/v1/clients/{client:str}/rotate-secret": {"overlap_hours": 1},
     "PATCH /api/v1/clients/{client:str}": {"name": "mine", "scopes": ["records:read"]},
+    "POST /api/v1/alerts/{alert:str}/assign": {"assignee": None},
+    "POST /api/v1/alerts/{alert:str}/close": {"resolution": "handled"},
+    "POST /api/v1/alerts/{alert:str}/notes": {"note": "mine"},
+    "POST /api/v1/alerts/{alert:str}/suppress": {"days": 1, "reason": "somebody else’s alert"},
     "POST /api/v1/collections/{name:str}/records": {"data": {"name": "n"}},
     "POST /api/v1/collections/{name:str}/records/batch": {"data": {"name": "n"}},
     "POST /api/v1/collections/{name:str}/records/read": {"id": UNKNOWN},

@@ -1,6 +1,7 @@
 """Each check goes red when what it proves is broken for real, and green again when that is mended."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -220,6 +221,40 @@ def _row_security_off(instance: Instance) -> Callable[[], object]:
     return lambda: instance.sql("ALTER TABLE data_keys ENABLE ROW LEVEL SECURITY", cluster="keyring")
 
 
+def _next_leaf(instance: Instance) -> int:
+    """Where the detector is, once it has begun."""
+    while not (found := instance.sql("SELECT next_leaf FROM detector_state")):
+        time.sleep(0.2)
+    leaf: int = found[0][0]
+    return leaf
+
+
+def _detector_blinded(instance: Instance) -> Callable[[], object]:
+    leaf = _next_leaf(instance)
+    instance.sql("UPDATE detector_state SET next_leaf = next_leaf + 1000000")
+    return lambda: instance.sql("UPDATE detector_state SET next_leaf = %s", (leaf,))
+
+
+def _detector_stuck(instance: Instance) -> Callable[[], object]:
+    def age_first_event(seconds: int) -> None:
+        instance.sql(
+            "UPDATE events SET occurred_at = occurred_at - make_interval(secs => %s)"
+            " WHERE event_id = (SELECT entry_id FROM ledger_leaves WHERE leaf_index = 0)",
+            (seconds,),
+        )
+
+    def mend() -> None:
+        age_first_event(-60)
+        instance.sql("UPDATE detector_state SET next_leaf = %s", (leaf,))
+        instance.sql("GRANT UPDATE ON detector_state TO bailee_operator")
+
+    leaf = _next_leaf(instance)
+    instance.sql("REVOKE UPDATE ON detector_state FROM bailee_operator")
+    age_first_event(60)
+    instance.sql("UPDATE detector_state SET next_leaf = 0")
+    return mend
+
+
 def _leaf_altered(instance: Instance) -> Callable[[], object]:
     ((entry,),) = instance.sql("SELECT entry FROM ledger_leaves WHERE leaf_index = 1")
     instance.sql("UPDATE ledger_leaves SET entry = %s WHERE leaf_index = 1", (bytes(len(entry)),))
@@ -282,6 +317,8 @@ BREAKS: list[tuple[str, Break]] = [
     ("stores.no_plaintext_at_rest", lambda i: _write(i.data / "left-behind", f"x {CANARY}")),
     ("monitoring.no_content_in_logs", lambda i: _write(i.data / "logs" / "worker.log.1", f"content {CANARY}\n")),
     ("monitoring.no_content_in_logs", _staff_reads_content),
+    ("monitoring.attacks_are_found", _detector_blinded),
+    ("monitoring.attacks_are_found", _detector_stuck),
     ("monitoring.ledger_verifies", _leaf_altered),
     ("monitoring.ledger_verifies", _leaf_deleted),
     ("monitoring.ledger_verifies", _event_never_logged),

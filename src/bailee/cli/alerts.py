@@ -99,7 +99,14 @@ def _show_suppressions(found: list[Suppression], *, json: bool) -> None:
         show_json({"items": found})
         return
     rows = (
-        (s.id, s.rule_id, "one group" if s.of_one_group else "everything", s.reason, s.expires_at, s.matches)
+        (
+            s.id,
+            s.title,
+            "one group" if s.of_one_group else "everything",
+            s.reason,
+            s.expires_at if s.in_force else "over",
+            s.matches,
+        )
         for s in found
     )
     show_table(["Id", "Rule", "Of what", "Reason", "Until", "Not told"], rows, empty="Every rule is told.")

@@ -9,7 +9,7 @@ import cyclopts
 from bailee.cli.context import settings
 from bailee.cli.output import out, say, show_json, show_table
 from bailee.foundation.errors import ConfigurationError
-from bailee.monitoring.detector import RULES, load_rules
+from bailee.monitoring.detector import load_rules, rule_folders
 from bailee.monitoring.sigma.rules import RuleSet, load
 from bailee.monitoring.sigma.trials import Trial, find_trials, run_trial
 
@@ -47,7 +47,7 @@ def lint(folders: Folders = None) -> None:
 @rules.command(name="test")
 def try_rules(folders: Folders = None) -> None:
     """Run the trials that stand beside the rules, in `*.test.yml`. Exit code 1 if one fails."""
-    places = folders or _places()
+    places = folders or rule_folders(settings().monitoring)
     found = _load(folders)
     trials = find_trials(places)
     failed = [one for one in trials if not _tell(one, found)]
@@ -71,8 +71,3 @@ def _load(folders: list[Path] | None) -> RuleSet:
             raise ConfigurationError(f"{folder} is no folder.")
     here = settings()
     return load(folders, here.monitoring.lists) if folders else load_rules(here.monitoring)
-
-
-def _places() -> list[Path]:
-    own = settings().monitoring.rules
-    return [RULES, *([Path(own)] if own else [])]

@@ -40,7 +40,8 @@ MAX_EVENTS = 1000
 _DETECTOR = system("detector")
 _MAX_NOTE = 4000
 _LONGEST = timedelta(days=90)
-_MAILED = frozenset({"high", "critical"})
+GUARDED = frozenset({"high", "critical"})
+"""Levels that are mailed, and that no tenant can suppress."""
 _OPERATORS = ["owner", "security_officer"]
 _TENANTS = ["owner", "administrator"]
 
@@ -80,7 +81,7 @@ class Alerts:
         await rows.open_or_count(tx, _row(raised, tenant, alert_id, moment))
         details = AlertOpened(f"rule:{raised.rule_id}", raised.level, len(raised.event_ids))
         await self._events.record(tx, details, by=by, on=Object("alert", str(alert_id)), tenant=_named(tenant))
-        if raised.level in _MAILED:
+        if raised.level in GUARDED:
             for email in await self._in_charge(tx, tenant):
                 await self._mail.queue(tx, self._letter(email, raised, alert_id))
         return alert_id
@@ -184,18 +185,20 @@ class Alerts:
     ) -> Suppression:
         """Has a rule told no more for 1 to 90 days: of what an alert's group is, or of `everything` that it finds here.
 
-        What would have been told is counted. Raises NotFound, Invalid.
+        What would have been told is counted. Raises NotFound, Invalid;
+        Conflict to a tenant that would hide from the operator what is grave.
         """
         reason = verify_reason(reason)
         if not 1 <= days <= _LONGEST.days:
             message = f"Choose 1 to {_LONGEST.days} days."
             raise Invalid("Nothing is suppressed.", errors=[FieldError("days", message)])
         alert = await self.get(tx, alert_id)
+        if isinstance(tx, TenantReader) and alert.level in GUARDED:
+            raise Conflict(f"What is {alert.level} is told to the operator too, whose staff alone can suppress it.")
         digest = None if everything else await rows.find_digest(tx, alert_id)
         suppression_id = new_id()
         await rows.insert_suppression(
-            tx, alert.tenant_id, suppression_id, alert.rule_id, digest, reason, by.id,
-            self._clock.now() + timedelta(days=days),
+            tx, suppression_id, alert, digest, reason, by.id, self._clock.now() + timedelta(days=days)
         )  # fmt: skip
         details = AlertsSuppressed(f"rule:{alert.rule_id}", days, everything)
         on = Object("suppression", str(suppression_id))

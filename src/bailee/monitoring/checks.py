@@ -1,5 +1,6 @@
-"""Proves 4.1 (the ledger verifies, every verb has its event) and 4.3 (no content in logs)."""
+"""Proves 4.1 (the ledger verifies, every verb has its event), 4.2 (attacks are found) and 4.3 (no content in logs)."""
 
+import asyncio
 import inspect
 import sys
 from collections.abc import Iterator
@@ -25,10 +26,15 @@ from bailee.foundation.principal import Principal, system
 from bailee.foundation.settings import Settings
 from bailee.ledger.fsck import verify_ledger
 from bailee.ledger.note import Signer
+from bailee.monitoring.detector import lag_of, rule_folders
+from bailee.monitoring.sigma.rules import RuleSet
+from bailee.monitoring.sigma.trials import find_trials, run_trial
 from bailee.monitoring.store import evidence as store
 from bailee.stores.probes import COLLECTION, Probes
 
 _LATE = timedelta(minutes=1)
+_BEHIND = timedelta(seconds=30)
+"""The limit of how late an event may be looked at."""
 
 
 @check("monitoring.ledger_verifies", measure="4.1", every=timedelta(hours=1))
@@ -86,6 +92,38 @@ def _mutates(method: object) -> bool:
     hints = get_type_hints(inspect.unwrap(method))  # type: ignore[arg-type]  # a function, as the caller saw
     first = hints.get("tx")
     return hints.get("by") is Principal and inspect.isclass(first) and issubclass(first, Writer)
+
+
+@check("monitoring.attacks_are_found", measure="4.2", every=timedelta(hours=1))
+async def attacks_are_found(database: Database, rules: RuleSet, settings: Settings, clock: Clock) -> Finding:
+    """Has recorded attacks, and what looks like one, pass the rules in use; sees how far behind the detector is."""
+    failed, told = [], 0
+    trials = await asyncio.to_thread(find_trials, rule_folders(settings.monitoring))
+    for trial in trials:
+        found = await asyncio.to_thread(run_trial, trial, rules)
+        told += len(found)
+        if found != sorted(trial.expect):
+            failed.append(trial.name)
+    async with database.operator_read() as tx:
+        lag = await lag_of(tx, clock.now())
+    facts: Facts = {
+        "rules": len(rules.rules) + len(rules.correlations), "rules_left_out": len(rules.faults),
+        "trials": len(trials), "alerts_expected_and_told": told, "failed_trials": sorted(failed),
+        "events_waiting": lag.events, "oldest_waits_seconds": lag.seconds,
+    }  # fmt: skip
+    if failed or not told:
+        return Finding(
+            Verdict.BROKEN, f"{len(failed)} of {len(trials)} recorded attacks are not told as expected.", facts
+        )
+    if lag.events < 0:
+        return Finding(
+            Verdict.BROKEN, "The detector passes over events: it claims to have seen what is yet to come.", facts
+        )
+    if lag.seconds > _BEHIND.total_seconds():
+        return Finding(Verdict.BROKEN, f"The detector is {lag.seconds} seconds behind the ledger.", facts)
+    if rules.faults:
+        return Finding(Verdict.ATTENTION, f"{len(rules.faults)} rules cannot be used; see `bailee rules lint`.", facts)
+    return Finding(Verdict.HOLDS, f"{len(trials)} recorded attacks and harmless days are told apart.", facts)
 
 
 @check("monitoring.no_content_in_logs", measure="4.3", every=timedelta(hours=6))

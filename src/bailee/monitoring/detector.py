@@ -12,7 +12,7 @@ Two detectors exclude each other by a session-level advisory lock.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -134,15 +134,30 @@ class Detector:
         return True
 
 
-async def lag_of(tx: OperatorReader) -> int:
-    """Events of the ledger that the detector has not looked at."""
-    return max(await stream.count_leaves(tx) - await stream.find_next(tx), 0)
+class Lag(msgspec.Struct, frozen=True):
+    """How far the detector is behind the ledger: how many events, and since when the oldest of them has its place."""
+
+    events: int
+    """Below zero when the detector is where no event is yet."""
+    seconds: int
+
+
+async def lag_of(tx: OperatorReader, now: datetime) -> Lag:
+    """The detector's lag at this moment."""
+    leaf = await stream.find_next(tx)
+    oldest = await stream.find_time(tx, leaf)
+    waits = max(int((now - oldest).total_seconds()), 0) if oldest else 0
+    return Lag(await stream.count_leaves(tx) - leaf, waits)
+
+
+def rule_folders(settings: Monitoring) -> list[Path]:
+    """Where rules and their trials are: those that ship, and the operator's own."""
+    return [RULES, *([Path(settings.rules)] if settings.rules else [])]
 
 
 def load_rules(settings: Monitoring) -> RuleSet:
     """The rules that ship, and the operator's own."""
-    folders = [RULES, *([Path(settings.rules)] if settings.rules else [])]
-    return load(folders, settings.lists)
+    return load(rule_folders(settings), settings.lists)
 
 
 def raised_of(match: Match, seen: Seen) -> Raised:

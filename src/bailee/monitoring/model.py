@@ -65,10 +65,13 @@ class Suppression(msgspec.Struct, frozen=True):
 
     id: UUID
     rule_id: UUID
+    title: str
+    """The rule's, as its alert said it."""
     of_one_group: bool
     reason: str
     created_by: str
     created_at: datetime
     expires_at: datetime
+    in_force: bool
     matches: int
     """How often it would have been told."""

@@ -49,9 +49,11 @@ class Suppression(Model, frozen=True, kw_only=True):
 
     id: str
     rule_id: str
+    title: str
     of_one_group: bool
     reason: str
     created_by: str
     created_at: datetime | None = None
     expires_at: datetime | None = None
+    in_force: bool = False
     matches: int = 0

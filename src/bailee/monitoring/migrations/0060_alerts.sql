@@ -50,6 +50,7 @@ CREATE TABLE alert_suppressions (
     tenant_id uuid NOT NULL,
     suppression_id uuid NOT NULL,
     rule_id uuid NOT NULL,
+    title text NOT NULL,
     digest bytea,
     reason text NOT NULL,
     created_by text NOT NULL,

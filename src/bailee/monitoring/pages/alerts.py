@@ -12,7 +12,7 @@ from bailee.foundation.errors import Error
 from bailee.foundation.http import Cursor, decode_id_cursor, page_of, requires
 from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
-from bailee.monitoring.alerts import Alerts
+from bailee.monitoring.alerts import GUARDED, Alerts
 from bailee.monitoring.api.alerts import acting
 from bailee.monitoring.api.events import view
 from bailee.monitoring.model import RESOLUTIONS, AlertStatus
@@ -142,7 +142,7 @@ async def _shown(
         notes = await alerts.notes(tx, alert_id)
     return page(
         "alerts_show.html", principal, alert=found, events=shown, notes=notes, notice=notice, form=form, error=error,
-        resolutions=RESOLUTIONS, shown=_SHOWN,
+        resolutions=RESOLUTIONS, shown=_SHOWN, guarded=GUARDED,
     )  # fmt: skip
 
 

@@ -172,21 +172,23 @@ async def list_notes(tx: Reader, alert_id: UUID) -> list[AlertNote]:
 
 
 async def insert_suppression(
-    tx: Writer, tenant: TenantId, suppression_id: UUID, rule_id: UUID, digest: bytes | None, reason: str,
-    created_by: str, expires_at: datetime,
+    tx: Writer, suppression_id: UUID, alert: Alert, digest: bytes | None, reason: str, created_by: str,
+    expires_at: datetime,
 ) -> None:  # fmt: skip
     await tx.run(
         """
-        INSERT INTO alert_suppressions (tenant_id, suppression_id, rule_id, digest, reason, created_by, expires_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO alert_suppressions
+            (tenant_id, suppression_id, rule_id, title, digest, reason, created_by, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
         """,
-        (tenant, suppression_id, rule_id, digest, reason, created_by, expires_at),
+        (alert.tenant_id, suppression_id, alert.rule_id, alert.title, digest, reason, created_by, expires_at),
     )
 
 
 _SUPPRESSION: LiteralString = """
-SELECT suppression_id AS id, rule_id, digest IS NOT NULL AS of_one_group, reason, created_by, created_at, expires_at,
-    matches
+SELECT
+    suppression_id AS id, rule_id, title, digest IS NOT NULL AS of_one_group, reason, created_by, created_at,
+    expires_at, expires_at > now() AS in_force, matches
 FROM alert_suppressions
 """
 

@@ -63,6 +63,18 @@ async def first_since(tx: OperatorReader, moment: datetime, before: int) -> int:
     return before if found is None else found
 
 
+async def find_time(tx: OperatorReader, leaf: int) -> datetime | None:
+    """When the first event from a leaf on happened."""
+    found: datetime | None = await tx.value(
+        """
+        SELECT e.occurred_at FROM ledger_leaves l JOIN events e ON e.tenant_id = l.tenant_id AND e.event_id = l.entry_id
+        WHERE l.leaf_index >= %s ORDER BY l.leaf_index LIMIT 1
+        """,
+        (leaf,),
+    )
+    return found
+
+
 async def count_leaves(tx: OperatorReader) -> int:
     found: int | None = await tx.value("SELECT max(size) FROM ledger_state")
     return found or 0
