@@ -6,7 +6,8 @@ import ssl
 import statistics
 import time
 import timeit
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import httpx2
 
@@ -26,6 +27,7 @@ SIGN_INS = 40
 CHECKS = 200_000
 REQUESTS = 600
 FLOODERS = 32
+FLOODS = 3
 FLOOD_SECONDS = 20.0
 PASSWORD = Secret(b"seventeen quiet herons at dawn")
 
@@ -106,24 +108,33 @@ def _overhead(instance: Instance, key: str) -> Figure:
 
 
 def _under_flood(instance: Instance, key: str) -> Figure:
-    """The 95th percentile of reads, at rest and while as many sign-ins as the queue holds are always under way."""
+    """The 95th percentile of reads, in turns at rest and while as many sign-ins as the queue holds are under way."""
+    rest, flooded = [], []
     with instance.http(key) as client:
         _times(client, "/api/v1/tenant", 100)
-        rest = _p95(_times(client, "/api/v1/tenant", REQUESTS))
-        context = multiprocessing.get_context("spawn")
-        flood = context.Process(target=_flood, args=(instance.base_url, str(instance.ca_file)), daemon=True)
-        flood.start()
-        try:
-            time.sleep(4)
-            flooded = _p95(_times(client, "/api/v1/tenant", REQUESTS))
-            assert flood.is_alive(), "the flood has to last as long as the measurement"
-        finally:
-            flood.kill()
-            flood.join()
+        for _ in range(FLOODS):
+            rest.append(_p95(_times(client, "/api/v1/tenant", REQUESTS)))
+            with _flooding(instance):
+                flooded.append(_p95(_times(client, "/api/v1/tenant", REQUESTS)))
+            time.sleep(2)  # what is queued is done with
     return Figure(
-        "reads at the 95th percentile, during a flood of sign-ins", 1 / flooded, "at rest", 1 / rest,
-        "at least 0.5 (twice as long)",
+        "reads at the 95th percentile, during a flood of sign-ins", 1 / statistics.median(flooded), "at rest",
+        1 / statistics.median(rest), "at least 0.5 (twice as long)",
     )  # fmt: skip
+
+
+@contextmanager
+def _flooding(instance: Instance) -> Iterator[None]:
+    context = multiprocessing.get_context("spawn")
+    flood = context.Process(target=_flood, args=(instance.base_url, str(instance.ca_file)), daemon=True)
+    flood.start()
+    try:
+        time.sleep(4)
+        yield
+        assert flood.is_alive(), "the flood has to last as long as the measurement"
+    finally:
+        flood.kill()
+        flood.join()
 
 
 def _times(client: httpx2.Client, path: str, count: int) -> list[float]:

@@ -14,9 +14,11 @@ from bailee.monitoring.store.stream import Sighting, Volume
 
 _LEARNING = timedelta(days=7)
 _DORMANT = timedelta(days=60)
+_HOUR = timedelta(hours=1)
 _CALLERS = frozenset({"staff", "member", "key", "client"})
 _SIGN_IN = "session.begun"
 _HOURS = 24
+_MAX_PLACES = 1000
 
 BUCKET = 600
 """Seconds: volumes are counted in ten minutes."""
@@ -46,8 +48,9 @@ class Familiar:
         who = fields.get("actor.id")
         if fields.get("actor.kind") not in _CALLERS or not who:
             return {}
-        found = self._news(str(who), fields, moment)
-        for kind, what in _seen(fields, moment):
+        places = _seen(fields, moment)
+        found = self._news(str(who), fields, moment, places)
+        for kind, what in places:
             self._learn(kind, str(who), what, moment)
         self._note(str(who), moment)
         return found
@@ -58,12 +61,14 @@ class Familiar:
         self._changed.clear()
         return changed
 
-    def _news(self, who: str, fields: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
+    def _news(
+        self, who: str, fields: Mapping[str, Any], moment: datetime, places: list[tuple[str, str]]
+    ) -> dict[str, Any]:
         first = self._first.get(who)
         if first is None or moment - first < _LEARNING:
             return {"learning": True}
         found: dict[str, Any] = {}
-        for kind, what in _seen(fields, moment):
+        for kind, what in places:
             known = self._known.get((kind, who), {})
             if kind == "hour":
                 if known and not any(str((int(what) + shift) % _HOURS) in known for shift in (-1, 0, 1)):
@@ -78,14 +83,18 @@ class Familiar:
     def _learn(self, kind: str, who: str, what: str, moment: datetime) -> None:
         places = self._known.setdefault((kind, who), {})
         known = places.get(what)
-        if known is not None and moment - known.last_at < timedelta(hours=1):
+        if known is not None and moment - known.last_at < _HOUR:
             return
+        if known is None and len(places) >= _MAX_PLACES:
+            return  # somebody who is everywhere is at home nowhere
         seen = Sighting(kind, who, what, known.first_at if known else moment, moment)
         places[what] = self._changed[kind, who, what] = seen
 
     def _note(self, who: str, moment: datetime) -> None:
-        self._first[who] = min(self._first.get(who, moment), moment)
-        self._last[who] = max(self._last.get(who, moment), moment)
+        if moment < self._first.setdefault(who, moment):
+            self._first[who] = moment
+        if moment > self._last.setdefault(who, moment):
+            self._last[who] = moment
 
 
 def _seen(fields: Mapping[str, Any], moment: datetime) -> list[tuple[str, str]]:
@@ -103,6 +112,8 @@ class _Usual(msgspec.Struct):
     bucket: int
     amount: float
     spread: list[int]
+    highest: int | None
+    """The most that ten minutes usually have; None before that is known."""
     told: bool = False
 
 
@@ -111,7 +122,8 @@ class Volumes:
 
     def __init__(self, volumes: list[Volume]) -> None:
         self._usual = {
-            (one.who, one.what): _Usual(one.since, one.bucket, one.amount, list(one.spread)) for one in volumes
+            (one.who, one.what): _Usual(one.since, one.bucket, one.amount, list(one.spread), _usually(one.spread))
+            for one in volumes
         }
         self._changed: set[tuple[str, str]] = set()
 
@@ -124,12 +136,12 @@ class Volumes:
         key, bucket = (str(who), what), int(now // BUCKET)
         usual = self._usual.get(key)
         if usual is None:
-            usual = self._usual[key] = _Usual(datetime.fromtimestamp(now).astimezone(), bucket, 0.0, [0] * _BINS)
+            usual = self._usual[key] = _Usual(datetime.fromtimestamp(now).astimezone(), bucket, 0.0, [0] * _BINS, None)
         if bucket > usual.bucket:
             _turn(usual, bucket)
             self._changed.add(key)
         usual.amount += amount
-        highest = _usually(usual.spread)
+        highest = usual.highest
         if highest is None or usual.told or usual.amount <= max(_LEAST, _TIMES * highest):
             return {}
         usual.told = True
@@ -170,6 +182,7 @@ def _turn(usual: _Usual, bucket: int) -> None:
     usual.spread[min(int(usual.amount).bit_length(), _BINS - 1)] += 1
     usual.spread[0] += bucket - usual.bucket - 1
     usual.bucket, usual.amount, usual.told = bucket, 0.0, False
+    usual.highest = _usually(usual.spread)
 
 
 def _usually(spread: list[int]) -> int | None:

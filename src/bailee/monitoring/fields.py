@@ -2,6 +2,7 @@
 
 import ipaddress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -57,6 +58,7 @@ class Reader:
         return Seen(event.id, event.tenant, moment.timestamp(), fields)
 
 
+@lru_cache(maxsize=65_536)
 def network_of(address: str) -> str | None:
     """The network that an address belongs to, as far as can be told without asking: a /24, or the /48 of one site."""
     try:

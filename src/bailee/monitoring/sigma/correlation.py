@@ -9,7 +9,7 @@ window that is full lets its oldest go.
 """
 
 import math
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -49,42 +49,42 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class _Hit(msgspec.Struct, frozen=True):
-    """One match: when, which event, which of the rules by its place, and the value that is counted."""
+    """One match: when, which event, which of the rules by its place, and what is counted: event, value or rule."""
 
     time: float
     event_id: str
     slot: int
-    value: Hashable
+    counted: Hashable
 
 
 class _Group:
     """What stands in one window, with its counts kept as it moves."""
 
-    __slots__ = ("events", "hits", "slots", "total", "values")
+    __slots__ = ("counts", "hits", "total")
 
     def __init__(self) -> None:
         self.hits: deque[_Hit] = deque()
-        self.events = Counter[str]()
-        self.slots = Counter[int]()
-        self.values = Counter[Hashable]()
+        self.counts: dict[Hashable, int] = {}
+        """How often each thing stands in the window that the measure tells apart: events, values or rules."""
         self.total = 0.0
 
     def add(self, hit: _Hit) -> None:
         self.hits.append(hit)
-        self.events[hit.event_id] += 1
-        self.slots[hit.slot] += 1
-        if hit.value is not None:
-            self.values[hit.value] += 1
-            self.total += _amount(hit.value)
+        counted = hit.counted
+        if counted is not None:
+            self.counts[counted] = self.counts.get(counted, 0) + 1
+            self.total += _amount(counted)
 
     def drop(self) -> None:
         """Lets the oldest go."""
-        hit = self.hits.popleft()
-        _take(self.events, hit.event_id)
-        _take(self.slots, hit.slot)
-        if hit.value is not None:
-            _take(self.values, hit.value)
-            self.total -= _amount(hit.value)
+        counted = self.hits.popleft().counted
+        if counted is not None:
+            left = self.counts[counted] - 1
+            if left:
+                self.counts[counted] = left
+            else:
+                del self.counts[counted]
+            self.total -= _amount(counted)
 
     def newest(self) -> list[str]:
         """The newest events, oldest of them first."""
@@ -105,12 +105,16 @@ class Correlator:
     ) -> None:  # fmt: skip
         self.seconds = seconds
         self._measure = MEASURES[kind]
+        self._by_event = kind == "event_count"
         self._slots = slots
-        self._group_by = group_by
         self._holds = holds
         self._limit = limit
-        self._field = field
-        self._aliases = aliases
+        field = field if kind.startswith("value_") else None
+        self._names = [
+            ([names.get(name, name) for name in group_by], names.get(field, field) if field else None)
+            for names in aliases
+        ]
+        """For each rule: the fields that it groups by, and the one that is measured."""
         self._groups: OrderedDict[tuple[Hashable, ...], _Group] = OrderedDict()
         self._swept = 0.0
 
@@ -120,18 +124,21 @@ class Correlator:
 
     def feed(self, slot: int, event_id: str, time: float, fields: Fields) -> Window | None:
         """Adds a match of the rule at `slot`; the window that it completes, if it completes one."""
-        names = self._aliases[slot]
-        shown = tuple(fields.get(names.get(name, name)) for name in self._group_by)
+        names, field = self._names[slot]
+        shown = tuple([fields.get(name) for name in names])
         if None in shown:
             return None
-        key = tuple(map(_key, shown))
+        key = tuple([_key(one) for one in shown])
         group = self._groups.get(key)
         if group is None:
             self._make_room(time)
             group = self._groups[key] = _Group()
         self._groups.move_to_end(key)
-        value = _key(fields.get(names.get(self._field, self._field))) if self._field else None
-        group.add(_Hit(time, event_id, slot, value))
+        if self._by_event:
+            counted: Hashable = event_id
+        else:
+            counted = _key(fields.get(field)) if field else slot
+        group.add(_Hit(time, event_id, slot, counted))
         start = time - self.seconds
         while group.hits[0].time < start or len(group.hits) > MAX_WINDOW:
             group.drop()
@@ -164,22 +171,18 @@ def _amount(value: Hashable) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
-def _take[K](counts: Counter[K], key: K) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
-
-
 # --- what is measured ----------------------------------------------------------------------------------------
 
 
 def _average(group: _Group, _slots: int) -> float | None:
-    count = sum(count for value, count in group.values.items() if isinstance(value, int | float))
+    count = sum(count for value, count in group.counts.items() if isinstance(value, int | float))
     return group.total / count if count else None
 
 
 def _in_order(group: _Group, slots: int) -> float:
     """How many of the rules, in their order and each strictly after the one before it, the window holds at the most."""
+    if len(group.counts) == 1:
+        return 1
     moments: list[list[float]] = [[] for _ in range(slots)]
     for hit in group.hits:
         moments[hit.slot].append(hit.time)
@@ -199,11 +202,11 @@ def _in_order(group: _Group, slots: int) -> float:
 
 
 MEASURES: dict[str, Callable[[_Group, int], float | None]] = {
-    "event_count": lambda group, _slots: len(group.events),
-    "value_count": lambda group, _slots: len(group.values),
+    "event_count": lambda group, _slots: len(group.counts),
+    "value_count": lambda group, _slots: len(group.counts),
     "value_sum": lambda group, _slots: group.total,
     "value_avg": _average,
-    "temporal": lambda group, _slots: len(group.slots),
+    "temporal": lambda group, _slots: len(group.counts),
     "temporal_ordered": _in_order,
 }
 """The kinds of correlation that are evaluated here."""
