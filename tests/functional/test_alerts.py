@@ -75,6 +75,11 @@ def test_an_alert_is_told_worked_on_and_closed(
     alert = _wait(demo, owner, 1)
     console = consoles(owner)
     console.go("/alerts")
+    console.page.get_by_label("Level").select_option("critical")
+    console.press("Show")
+    expect(console.page.get_by_text("There is none.")).to_be_visible()
+    console.page.get_by_label("Level").select_option("medium")
+    console.press("Show")
     console.page.get_by_role("link", name=_DELETED).click()
     console.is_at(f"/alerts/{alert.id}")
     expect(console.page.get_by_text("collection.deleted").first).to_be_visible()
@@ -184,7 +189,13 @@ def test_its_pages_fit_are_named_and_have_no_inline_code(
     alert = _wait(demo, owner, 1)
     console = consoles(owner)
     console.page.set_viewport_size({"width": 320, "height": 640})
-    for path in ("/alerts", "/alerts?status=closed", f"/alerts/{alert.id}", "/suppressions"):
+    for path in (
+        "/alerts",
+        "/alerts?status=closed&level=medium",
+        "/alerts?status=none&level=none",
+        f"/alerts/{alert.id}",
+        "/suppressions",
+    ):
         assert console.go(path).status == 200, path
         assert console.page.evaluate("document.documentElement.scrollWidth") <= 320, path
         assert console.page.locator("h1").count() == 1, path

@@ -37,6 +37,8 @@ from bailee.monitoring.store import stream
 
 MAX_EVENTS = 1000
 """Events that an alert names."""
+MAX_LETTERS = 20
+"""Alerts of the level `high` that are mailed within an hour, for one tenant: more would be read by nobody."""
 _DETECTOR = system("detector")
 _MAX_NOTE = 4000
 _LONGEST = timedelta(days=90)
@@ -57,6 +59,8 @@ class Raised(msgspec.Struct, frozen=True):
     time: float
     event_ids: list[UUID]
     metric: float | None
+    matches: int = 1
+    """How often the rule held for the group; `time` is of the last of them."""
 
     @property
     def digest(self) -> bytes:
@@ -75,30 +79,42 @@ class Alerts:
 
     @verb(AlertOpened, permission=SYSTEM)
     async def open(self, tx: OperatorWriter, raised: Raised, tenant: TenantId, *, by: Principal) -> UUID:
-        """A new alert, for a tenant or the operator; those in charge of it are written to where it is high."""
+        """A new alert, for a tenant or the operator; those in charge of it are written to where it is grave."""
         alert_id = new_id()
         moment = datetime.fromtimestamp(raised.time, UTC)
         await rows.open_or_count(tx, _row(raised, tenant, alert_id, moment))
         details = AlertOpened(f"rule:{raised.rule_id}", raised.level, len(raised.event_ids))
         await self._events.record(tx, details, by=by, on=Object("alert", str(alert_id)), tenant=_named(tenant))
         if raised.level in GUARDED:
-            for email in await self._in_charge(tx, tenant):
-                await self._mail.queue(tx, self._letter(email, raised, alert_id))
+            new = await rows.count_new(tx, tenant, raised.level)
+            if raised.level == "critical" or new <= MAX_LETTERS:
+                for email in await self._in_charge(tx, tenant):
+                    await self._mail.queue(tx, self._letter(email, raised, alert_id, last=new == MAX_LETTERS))
         return alert_id
 
-    async def take(self, tx: OperatorWriter, raised: Raised) -> UUID | None:
-        """The alert that this becomes or counts to; None where somebody has asked not to be told of it."""
-        tenant = await self._owner(tx, raised.event_ids)
-        if await rows.suppress_if_asked(tx, tenant, raised.rule_id, raised.digest):
-            return None
-        present = await rows.find_open(tx, tenant, raised.digest)
-        if present is None:
+    async def take(self, tx: OperatorWriter, found: list[Raised]) -> None:
+        """Has what was found become alerts, or count to those that are open, but for what is suppressed.
+
+        What belongs to one alert is written once, so that a flood of matches costs no more than one.
+        """
+        tenants = await stream.map_tenants(tx, list({event for one in found for event in one.event_ids}))
+        together: dict[tuple[TenantId, bytes], Raised] = {}
+        for one in found:
+            key = (_owner({tenants[event] for event in one.event_ids if event in tenants}), one.digest)
+            together[key] = _merged(together[key], one) if key in together else one
+        for (tenant, _), one in together.items():
+            await self._take_one(tx, one, tenant)
+
+    async def _take_one(self, tx: OperatorWriter, raised: Raised, tenant: TenantId) -> None:
+        if await rows.suppress_if_asked(tx, tenant, raised.rule_id, raised.digest, raised.matches):
+            return
+        alert_id = await rows.find_open(tx, tenant, raised.digest)
+        if alert_id is None:
             alert_id = await self.open(tx, raised, tenant, by=_DETECTOR)
         else:
             moment = datetime.fromtimestamp(raised.time, UTC)
-            alert_id, _ = await rows.open_or_count(tx, _row(raised, tenant, present, moment))
+            await rows.open_or_count(tx, _row(raised, tenant, alert_id, moment))
         await rows.add_events(tx, tenant, alert_id, raised.event_ids, MAX_EVENTS)
-        return alert_id
 
     # --- looking --------------------------------------------------------------------------------------
 
@@ -229,10 +245,6 @@ class Alerts:
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    async def _owner(self, tx: OperatorWriter, event_ids: list[UUID]) -> TenantId:
-        tenants = await stream.list_tenants_of(tx, event_ids)
-        return tenants[0] if len(tenants) == 1 else OPERATOR
-
     async def _in_charge(self, tx: OperatorWriter, tenant: TenantId) -> list[str]:
         found = await account_rows.list_staff_emails(tx, _OPERATORS)
         if tenant != OPERATOR:
@@ -245,19 +257,37 @@ class Alerts:
             return member is not None and member.state == "active"
         return isinstance(tx, OperatorWriter) and bool(await account_rows.find_account(tx, account_id))
 
-    def _letter(self, to: str, raised: Raised, alert_id: UUID) -> Message:
+    def _letter(self, to: str, raised: Raised, alert_id: UUID, *, last: bool) -> Message:
+        more = "" if not last or raised.level == "critical" else (
+            f"\nThere were {MAX_LETTERS} such alerts within an hour. Further ones are not mailed for now: see "
+            f"{self._base}/alerts\n"
+        )  # fmt: skip
         return Message(
             to=to,
             subject=f"Alert ({raised.level}): {raised.title}",
             text=f"{raised.title}.\n\n{raised.reason}\n\nLook at what it is about, and close it when it is dealt with: "
-            f"{self._base}/alerts/{alert_id}\n",
+            f"{self._base}/alerts/{alert_id}\n{more}",
         )
+
+
+def _owner(tenants: set[TenantId]) -> TenantId:
+    """Whose an alert is: the one tenant's whose events it is about, else the operator's."""
+    return next(iter(tenants)) if len(tenants) == 1 else OPERATOR
+
+
+def _merged(before: Raised, after: Raised) -> Raised:
+    """Two findings of one alert as one."""
+    metrics = [one for one in (before.metric, after.metric) if one is not None]
+    events = list(dict.fromkeys([*before.event_ids, *after.event_ids]))
+    return msgspec.structs.replace(
+        after, event_ids=events[-MAX_EVENTS:], metric=max(metrics, default=None), matches=before.matches + after.matches
+    )
 
 
 def _row(raised: Raised, tenant: TenantId, alert_id: UUID, moment: datetime) -> rows.NewAlert:
     return rows.NewAlert(
         tenant, alert_id, raised.rule_id, raised.title, raised.level, raised.digest, raised.grouped_by, raised.reason,
-        raised.metric, moment, moment,
+        raised.matches, raised.metric, moment, moment,
     )  # fmt: skip
 
 

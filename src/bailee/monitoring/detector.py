@@ -123,11 +123,12 @@ class Detector:
         if end <= leaf:
             return False
         reader = Reader(self._countries, self._familiar, self._volumes)
+        found: list[Raised] = []
         for one in await stream.list_from(tx, leaf, end - leaf):
             seen = reader.read(_event(one))
-            for match in engine.feed(seen.event_id, seen.time, seen.fields):
-                if match.level != "informational":
-                    await self._alerts.take(tx, raised_of(match, seen))
+            matches = engine.feed(seen.event_id, seen.time, seen.fields)
+            found += [raised_of(match, seen) for match in matches if match.level != "informational"]
+        await self._alerts.take(tx, found)
         await stream.put_familiar(tx, self._familiar.take_changes())
         await stream.put_volumes(tx, self._volumes.take_changes())
         await stream.advance(tx, end)

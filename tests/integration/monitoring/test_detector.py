@@ -14,6 +14,7 @@ from bailee.foundation.database import OperatorWriter
 from bailee.foundation.errors import Conflict, Invalid, NotFound, Unavailable
 from bailee.foundation.ids import OPERATOR, TenantId, new_id
 from bailee.foundation.principal import ActorKind, Forbidden, Principal, StepUpRequired, anonymous
+from bailee.monitoring.alerts import MAX_LETTERS, Raised
 from bailee.monitoring.detector import Detector
 from bailee.monitoring.model import Alert
 from bailee.monitoring.store import stream
@@ -305,3 +306,40 @@ async def test_what_is_grave_is_mailed_to_those_in_charge(pair: Pair) -> None:
             message = server.wait_for(to="officer@bailee.example", subject="Alert (critical)", seconds=5)
             (alert,) = _of(await _alerts(services), "The break-glass account was used")
             assert f"/alerts/{alert.id}" in message.get_content()
+
+
+async def test_a_storm_of_alerts_is_no_storm_of_mail(pair: Pair) -> None:
+    with mail_server() as server, open_settings(pair) as settings:
+        async with running(msgspec.structs.replace(settings, mail=server.mail_settings())) as services:
+            with superuser(settings.database.main) as connection:
+                account = new_id()
+                connection.execute(
+                    "INSERT INTO accounts (account_id, kind, email, name, state)"
+                    " VALUES (%s, 'staff', %s, 'O', 'active')",
+                    (account, "storm@bailee.example"),
+                )
+                connection.execute("INSERT INTO role_grants VALUES (%s, 'owner', 'x')", (account,))
+            raised = Raised(new_id(), "A drill", "high", {}, "It is one.", 1_700_000_000.0, [], None)
+            async with services.database.operator() as tx:
+                many = [msgspec.structs.replace(raised, grouped_by={"n": n}) for n in range(MAX_LETTERS + 5)]
+                await services.alerts.take(tx, many)
+                grave = msgspec.structs.replace(raised, level="critical", title="A grave drill")
+                await services.alerts.take(tx, [grave])
+            await work(services)
+            server.wait_for(to="storm@bailee.example", subject="A grave drill", seconds=5)
+            letters = [one for one in server.messages if one["to"] == "storm@bailee.example"]
+            drills = [one for one in letters if "A drill" in one["subject"]]
+            assert len(drills) == MAX_LETTERS
+            assert sum("Further ones are not mailed" in one.get_content() for one in drills) == 1
+
+
+async def test_a_flood_of_matches_is_written_once(services: Services) -> None:
+    account, other = str(new_id()), str(new_id())
+    ids = await _guess(services, account, 300)
+    await _guess(services, other, 9)
+    await _look(services)
+    found = {one.grouped_by.get("object.id"): one for one in await _alerts(services)}
+    assert (found[account].matches, found[account].metric) == (293, 300)
+    assert (found[other].matches, found[other].metric) == (2, 9)
+    async with services.database.operator_read() as tx:
+        assert set(ids[-100:]) <= set(await services.alerts.events_of(tx, found[account].id))

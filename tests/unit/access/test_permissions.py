@@ -18,14 +18,16 @@ from bailee.events.verbs import PLACES, VerbSpec, find_verbs
 from bailee.foundation.principal import Principal
 
 READING = frozenset({
-    "accounts.read", "clients.read", "collections.read", "events.read", "keys.read", "measures.read", "members.read",
+    "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "keys.read", "measures.read",
+    "members.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "tenant.read", "tenant_keys.read", "tenants.read",
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
 WAYS = {"tenants.terminate": "tenants.move", "tenants.close": "tenants.move"}
 """What a verb asks for beside its own permission, in the ways that end a tenant."""
 STEP_UP = frozenset({
-    "accounts.invite", "accounts.off_board", "accounts.reset_factors", "break_glass.seal", "clients.register",
+    "accounts.invite", "accounts.off_board", "accounts.reset_factors", "alerts.suppress",
+    "break_glass.seal", "clients.register",
     "elevations.decide", "elevations.request", "keys.issue", "keys.rotate", "members.change_role", "members.invite",
     "members.reset_factors", "policy.change", "provider.rotate_keys", "reviews.close", "reviews.open", "roles.define",
     "roles.delete", "roles.grant", "roles.withdraw", "sso.configure", "sso.remove", "subjects.erase",
@@ -73,7 +75,9 @@ def test_staff_hold_nothing_of_what_tenants_store() -> None:
         assert role.permissions.isdisjoint(content), name
     held_by_both = STAFF_PERMISSIONS & TENANT_PERMISSIONS
     assert held_by_both <= {
-        "events.read", "measures.read", "clients.read", "clients.register", "clients.change", "clients.rotate_secret",
+        "alerts.read", "alerts.acknowledge", "alerts.assign", "alerts.close", "alerts.note", "alerts.suppress",
+        "alerts.end_suppression", "events.read", "measures.read", "clients.read", "clients.register",
+        "clients.change", "clients.rotate_secret",
         "clients.revoke",
     }  # fmt: skip
 

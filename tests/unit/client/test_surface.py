@@ -118,7 +118,10 @@ ALERT = {
     "id": "al1", "tenant_id": "t1", "rule_id": "r1", "title": "Guessing", "level": "high", "status": "open",
     "grouped_by": {"address": "192.0.2.1"},
 }  # fmt: skip
-SUPPRESSION = {"id": "su1", "rule_id": "r1", "of_one_group": True, "reason": "Expected so.", "created_by": "a1"}
+SUPPRESSION = {
+    "id": "su1", "rule_id": "r1", "title": "Guessing", "of_one_group": True, "reason": "Expected so.",
+    "created_by": "a1",
+}  # fmt: skip
 STAFF = "/api/v1/staff/a1"
 FACTORS = "/api/v1/account/factors"
 MEMBERS = "/api/v1/members"

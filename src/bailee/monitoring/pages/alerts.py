@@ -19,6 +19,7 @@ from bailee.monitoring.model import RESOLUTIONS, AlertStatus
 
 _SHOWN = 50
 _STATUSES = ("unfinished", *(one.value for one in AlertStatus))
+_LEVELS = ("", "low", "medium", "high", "critical")
 _NOTICES = {
     "acknowledged": "You are at it.",
     "closed": "The alert is closed. The next match opens a new one.",
@@ -31,14 +32,19 @@ _NOTICES = {
 
 @get("/alerts", **requires("alerts.read"))
 async def list_alerts(
-    database: Database, alerts: Alerts, principal: Principal, cursor: Cursor = None, status: str = "unfinished"
-) -> Template:
+    database: Database, alerts: Alerts, principal: Principal, cursor: Cursor = None, status: str = "unfinished",
+    level: str = "",
+) -> Template:  # fmt: skip
     status = status if status in _STATUSES else "unfinished"
+    level = level if level in _LEVELS else ""
     async with view(database, principal) as tx:
-        rows = await alerts.page(tx, status=status, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1)
+        rows = await alerts.page(
+            tx, status=status, level=level or None, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1
+        )
     return page(
-        "alerts_list.html", principal, form=Form({"status": [status]}), chosen=status, statuses=_STATUSES,
-        alerts=page_of(rows, PAGE_ROWS, lambda one: one.id), later=cursor is not None,
+        "alerts_list.html", principal, form=Form({"status": [status], "level": [level]}), chosen=status,
+        statuses=_STATUSES, levels=_LEVELS, later=cursor is not None,
+        alerts=page_of(rows, PAGE_ROWS, lambda one: one.id),
     )  # fmt: skip
 
 

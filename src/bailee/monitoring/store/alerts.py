@@ -30,38 +30,31 @@ class NewAlert(msgspec.Struct, frozen=True):
     digest: bytes
     grouped_by: dict[str, Any]
     reason: str
+    matches: int
     metric: float | None
     first_at: datetime
     last_at: datetime
 
 
-async def open_or_count(tx: OperatorWriter, alert: NewAlert) -> tuple[UUID, bool]:
-    """The alert that a match belongs to, and whether it is new: one stays open for each rule and group."""
-    found: Any = await tx.one(
-        _Opened,
+async def open_or_count(tx: OperatorWriter, alert: NewAlert) -> None:
+    """A new alert, or more matches of the one that is open: there is one for each rule and group."""
+    await tx.run(
         """
         INSERT INTO alerts
             (tenant_id, alert_id, rule_id, title, level, digest, grouped_by, reason, status, matches, metric, first_at,
              last_at)
-        VALUES (%(tenant)s, %(alert)s, %(rule)s, %(title)s, %(level)s, %(digest)s, %(group)s, %(reason)s, 'open', 1,
-            %(metric)s, %(first)s, %(last)s)
+        VALUES (%(tenant)s, %(alert)s, %(rule)s, %(title)s, %(level)s, %(digest)s, %(group)s, %(reason)s, 'open',
+            %(matches)s, %(metric)s, %(first)s, %(last)s)
         ON CONFLICT (tenant_id, digest) WHERE status <> 'closed' DO UPDATE
-        SET matches = alerts.matches + 1, metric = greatest(alerts.metric, excluded.metric),
+        SET matches = alerts.matches + excluded.matches, metric = greatest(alerts.metric, excluded.metric),
             last_at = greatest(alerts.last_at, excluded.last_at), reason = excluded.reason
-        RETURNING alert_id, matches = 1 AS is_new
         """,
         {
             "tenant": alert.tenant_id, "alert": alert.alert_id, "rule": alert.rule_id, "title": alert.title,
             "level": alert.level, "digest": alert.digest, "group": Jsonb(alert.grouped_by), "reason": alert.reason,
-            "metric": alert.metric, "first": alert.first_at, "last": alert.last_at,
+            "matches": alert.matches, "metric": alert.metric, "first": alert.first_at, "last": alert.last_at,
         },
     )  # fmt: skip
-    return found.alert_id, found.is_new
-
-
-class _Opened(msgspec.Struct, frozen=True):
-    alert_id: UUID
-    is_new: bool
 
 
 async def find_open(tx: Reader, tenant: TenantId, digest: bytes) -> UUID | None:
@@ -85,15 +78,26 @@ async def add_events(tx: OperatorWriter, tenant: TenantId, alert_id: UUID, event
     )
 
 
-async def suppress_if_asked(tx: OperatorWriter, tenant: TenantId, rule_id: UUID, digest: bytes) -> bool:
+async def count_new(tx: OperatorWriter, tenant: TenantId, level: str) -> int:
+    """Alerts of a level that were opened within the hour."""
+    count: int = await tx.value(
+        "SELECT count(*) FROM alerts WHERE tenant_id = %s AND level = %s AND opened_at > now() - interval '1 hour'",
+        (tenant, level),
+    )
+    return count
+
+
+async def suppress_if_asked(
+    tx: OperatorWriter, tenant: TenantId, rule_id: UUID, digest: bytes, matches: int
+) -> bool:  # fmt: skip
     """Whether somebody has asked not to be told of this at present; counts what was not told."""
     return (
         await tx.run(
             """
-            UPDATE alert_suppressions SET matches = matches + 1
+            UPDATE alert_suppressions SET matches = matches + %s
             WHERE tenant_id = %s AND rule_id = %s AND (digest IS NULL OR digest = %s) AND expires_at > now()
             """,
-            (tenant, rule_id, digest),
+            (matches, tenant, rule_id, digest),
         )
         > 0
     )

@@ -80,9 +80,15 @@ async def count_leaves(tx: OperatorReader) -> int:
     return found or 0
 
 
-async def list_tenants_of(tx: OperatorReader, event_ids: list[UUID]) -> list[TenantId]:
-    """Whose events these are."""
-    return await tx.values("SELECT DISTINCT tenant_id FROM events WHERE event_id = ANY(%s)", (event_ids,))
+class _Owned(msgspec.Struct, frozen=True):
+    event_id: UUID
+    tenant_id: TenantId
+
+
+async def map_tenants(tx: OperatorReader, event_ids: list[UUID]) -> dict[UUID, TenantId]:
+    """Whose events these are; without those that were forgotten."""
+    found = await tx.all(_Owned, "SELECT event_id, tenant_id FROM events WHERE event_id = ANY(%s)", (event_ids,))
+    return {one.event_id: one.tenant_id for one in found}
 
 
 # --- what is familiar -----------------------------------------------------------------------------------------
