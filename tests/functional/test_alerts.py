@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bailee.client import Alert, Conflict, Forbidden, NotFound
+from bailee.client import Alert, Conflict, Forbidden, Invalid, NotFound
 from tests.functional.browser import INLINE, TWICE, UNNAMED, Console, chromium
 from tests.functional.instance import Demo, MemberPerson
 
@@ -157,6 +157,25 @@ def test_nobody_else_sees_or_hides_it(demo: Demo, owner: MemberPerson) -> None:
     with owner.client() as client, pytest.raises(Conflict, match="operator"):
         client.alerts.suppress(alert.id, days=1, reason="Hiding it from the operator.")
     demo.sql("UPDATE alerts SET level = 'medium' WHERE alert_id = %s", (alert.id,))
+
+
+def test_it_is_given_only_to_whoever_may_see_it(demo: Demo, owner: MemberPerson) -> None:
+    _delete_a_collection(demo, owner, "fleeting_8")
+    alert = _wait(demo, owner, 1)
+    with owner.client() as client:
+        tenant = client.alerts.get(alert.id).alert.tenant_id
+    viewer, auditor = demo.new_member(tenant, "viewer"), demo.new_member(tenant, "auditor")
+    support = demo.invite_staff(["support"])
+    with owner.client() as client:
+        for stranger in (viewer.id, support.id, demo.owner.id):
+            with pytest.raises(Invalid):
+                client.alerts.assign(alert.id, stranger)
+        assert client.alerts.assign(alert.id, auditor.id).assignee == auditor.id
+    with demo.staff_client() as staff:
+        for stranger in (viewer.id, support.id):
+            with pytest.raises(Invalid):
+                staff.alerts.assign(alert.id, stranger)
+        assert staff.alerts.assign(alert.id, demo.owner.id).assignee == demo.owner.id
 
 
 def test_the_command_line_does_all_of_it(demo: Demo, owner: MemberPerson) -> None:

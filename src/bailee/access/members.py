@@ -230,14 +230,18 @@ class Members:
 
     async def _verify_not_above(self, tx: Reader, tenant: TenantId, role: str, by: Principal) -> None:
         """Raises GrantRefused for a role with more than `by` holds. One that is gone permits nothing."""
-        built_in = TENANT_ROLES.get(role)
-        permissions = built_in.permissions if built_in else await rows.find_role(tx, tenant, role)
-        if not all(by.may(permission) for permission in permissions):
+        if not all(by.may(permission) for permission in await permissions_of(tx, tenant, role)):
             raise GrantRefused("This member may do more than you. Ask somebody with at least the same rights.")
 
     async def _verify_owner_left(self, tx: TenantWriter, member: Membership) -> None:
         if await rows.lock_owners(tx) == [member.account_id]:
             raise Conflict("This is the tenant's last owner. Make somebody else an owner first.")
+
+
+async def permissions_of(tx: Reader, tenant: TenantId, role: str) -> frozenset[str]:
+    """What a tenant's role permits, built in or its own. One that is gone permits nothing."""
+    built_in = TENANT_ROLES.get(role)
+    return built_in.permissions if built_in else frozenset(await rows.find_role(tx, tenant, role))
 
 
 async def require_feature(tx: TenantReader, feature: str, what: str) -> Tenant:

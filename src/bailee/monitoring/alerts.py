@@ -11,8 +11,12 @@ from uuid import UUID
 import msgspec
 
 from bailee.access.accounts import verify_reason
+from bailee.access.members import permissions_of
+from bailee.access.model import AccountState
+from bailee.access.permissions import staff_permissions
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import members as member_rows
+from bailee.access.store import roles as role_rows
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import (
     AlertAcknowledged,
@@ -157,7 +161,7 @@ class Alerts:
     async def assign(self, tx: Writer, alert_id: UUID, assignee: UUID | None, *, by: Principal) -> Alert:
         """Who is to look after it, or nobody. Raises NotFound, or Invalid for an account that could not see it."""
         alert = await self.get(tx, alert_id)
-        if assignee is not None and not await self._may_see(tx, assignee):
+        if assignee is not None and str(assignee) != by.id and not await self._may_see(tx, assignee):
             message = "Name an account of the people who handle alerts here."
             raise Invalid("The alert is not assigned.", errors=[FieldError("assignee", message)])
         await rows.assign(tx, alert_id, assignee)
@@ -254,8 +258,15 @@ class Alerts:
     async def _may_see(self, tx: Writer, account_id: UUID) -> bool:
         if isinstance(tx, TenantReader):
             member = await member_rows.find_membership(tx, account_id)
-            return member is not None and member.state == "active"
-        return isinstance(tx, OperatorWriter) and bool(await account_rows.find_account(tx, account_id))
+            if member is None or member.state != "active":
+                return False
+            return "alerts.read" in await permissions_of(tx, tx.tenant, member.role)
+        if not isinstance(tx, OperatorWriter):
+            return False
+        account = await account_rows.find_account(tx, account_id)
+        if account is None or account.state is not AccountState.ACTIVE:
+            return False
+        return "alerts.read" in staff_permissions(await role_rows.list_roles_of(tx, account_id))
 
     def _letter(self, to: str, raised: Raised, alert_id: UUID, *, last: bool) -> Message:
         more = "" if not last or raised.level == "critical" else (
