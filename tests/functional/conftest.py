@@ -1,9 +1,11 @@
-"""Running instances: one demo for each worker, and fresh ones for the tests that break things."""
+"""Running instances: one demo for each worker, and fresh ones for the tests that break things; and a real browser."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.functional.browser import chromium
 from tests.functional.instance import Demo, Instance
 
 type FreshInstance = Callable[..., Instance]
@@ -36,3 +38,10 @@ def fresh_instance() -> Iterator[FreshInstance]:
     finally:
         for instance in made:
             instance.remove()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, in which each test opens pages of its own."""
+    with chromium() as made:
+        yield made

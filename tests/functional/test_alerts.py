@@ -9,19 +9,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bailee.client import Alert, Conflict, Forbidden, Invalid, NotFound
-from tests.functional.browser import INLINE, TWICE, UNNAMED, Console, chromium
+from tests.functional.browser import INLINE, TWICE, UNNAMED, Console
 from tests.functional.instance import Demo, MemberPerson
 
 pytestmark = [pytest.mark.functional, pytest.mark.timeout(240)]
 
 _DELETED = "A collection was deleted"
 _WITHIN = 10.0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as made:
-        yield made
 
 
 @pytest.fixture

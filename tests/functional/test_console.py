@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.functional.browser import INLINE, UNNAMED, Console, chromium, wrong_code
+from tests.functional.browser import INLINE, UNNAMED, Console, wrong_code
 from tests.functional.conftest import FreshInstance
 from tests.functional.instance import Demo, Instance, Person
 
@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.functional, pytest.mark.timeout(2
 
 _EVIL = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\"'{{7*7}}"
 _PASSWORD = "a long sentence for the console"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

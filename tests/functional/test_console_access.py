@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bailee.access.permissions import SCOPES
-from tests.functional.browser import INLINE, TWICE, UNNAMED, Console, age_second_factor, chromium, wrong_code
+from tests.functional.browser import INLINE, TWICE, UNNAMED, Console, age_second_factor, wrong_code
 from tests.functional.conftest import FreshInstance
 from tests.functional.instance import PASSWORD, Demo, Instance, MemberPerson, Person, StaffPerson
 from tests.smtp import MailServer, mail_server
@@ -20,12 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.functional, pytest.mark.timeout(2
 
 _NEW_PASSWORD = "eleven patient otters by the weir"
 _LINK = re.compile(r"https://\S+#\S+")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.dns import DnsServer, dns_server
-from tests.functional.browser import INLINE, UNNAMED, Console, age_second_factor, chromium
+from tests.functional.browser import INLINE, UNNAMED, Console, age_second_factor
 from tests.functional.conftest import FreshInstance
 from tests.functional.instance import Instance, MemberPerson, Person
 from tests.oidc_server import CLIENT_ID, CLIENT_SECRET, OidcServer, oidc_server
@@ -44,12 +44,6 @@ def instance(
     made = fresh_instance(BAILEE_CONFIG=str(settings))
     made.set_up().close()
     return made
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as made:
-        yield made
 
 
 @pytest.fixture

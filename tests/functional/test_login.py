@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from bailee.client import Forbidden, Unauthorized
 from tests.functional.instance import Demo, Person, StaffPerson
@@ -54,14 +54,6 @@ def machine(demo: Demo, tmp_path: Path) -> Iterator[Machine]:
     made = Machine(demo, tmp_path)
     yield made
     made.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.functional.instance import Instance, eventually, free_port
 
@@ -146,14 +146,6 @@ def _answers(server: subprocess.Popen[bytes], base: str, root: Path) -> bool:
     with contextlib.suppress(httpx2.TransportError):
         return httpx2.get(f"{base}/gone/", trust_env=False).status_code == 200
     return False
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture

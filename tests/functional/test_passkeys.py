@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, CDPSession, expect
 
-from tests.functional.browser import Console, age_second_factor, chromium
+from tests.functional.browser import Console, age_second_factor
 from tests.functional.instance import Demo, StaffPerson
 
 pytestmark = [pytest.mark.browser, pytest.mark.functional, pytest.mark.timeout(240)]
@@ -39,12 +39,6 @@ class Key:
     def know_user(self, verified: bool) -> None:
         """Whether it is shown the right finger from now on."""
         self._session.send("WebAuthn.setUserVerified", {"authenticatorId": self._id, "isUserVerified": verified})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

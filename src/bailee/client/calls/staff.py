@@ -51,7 +51,7 @@ def reset_factors(account_id: str, reason: str) -> Call[str | None]:
     Raises NotFound, Conflict, Invalid.
     """
     path = api("staff", account_id, "reset-factors")
-    return sent_json("POST", path, {"reason": reason}, member_answer("link", str | None))  # type: ignore[arg-type]
+    return sent_json("POST", path, {"reason": reason}, member_answer("link", str | None))  # type: ignore[arg-type]  # a union
 
 
 def end_sessions(account_id: str) -> Call[int]:

@@ -497,7 +497,7 @@ def _resource(
     shown: Resource[Any], context: Context, parameters: ResponseParameters[Any] | None, status: int = 200
 ) -> Response[bytes]:
     raw = shown.model_dump_json(scim_ctx=context, response_parameters=parameters, scim_policy=POLICY)
-    headers = {"Location": shown.meta.location} if status == 201 and shown.meta and shown.meta.location else {}  # noqa: PLR2004
+    headers = {"Location": shown.meta.location} if status == 201 and shown.meta and shown.meta.location else {}  # noqa: PLR2004  created
     return Response(raw.encode(), status_code=status, media_type=SCIM, headers=headers)
 
 
