@@ -45,6 +45,10 @@ from bailee.foundation.jobs import Jobs
 from bailee.foundation.mail import Mail
 from bailee.foundation.objects import Objects
 from bailee.foundation.settings import EMBEDDED, Settings
+from bailee.incidents import checks as incidents_checks
+from bailee.incidents import jobs as incidents_jobs
+from bailee.incidents import services as incidents_services
+from bailee.incidents.services import IncidentServices
 from bailee.infrastructure import checks as infrastructure_checks
 from bailee.ledger import store as ledger_store
 from bailee.ledger.note import Signer
@@ -59,6 +63,7 @@ from bailee.stores.collection import Collections
 from bailee.stores.files import Files
 from bailee.stores.jobs import Housekeeping
 from bailee.stores.probes import Probes
+from bailee.stores.reached import Reached
 from bailee.stores.subjects import Subjects
 from bailee.stores.vault import Vault
 from bailee.tenants import jobs as tenants_jobs
@@ -70,6 +75,7 @@ _ACCOUNTS_KEY = UUID(int=1)
 _MAIL_KEY = UUID(int=2)
 _SSO_KEY = UUID(int=3)
 _OIDC_KEY = UUID(int=4)
+_EVIDENCE_KEY = UUID(int=5)
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -103,6 +109,7 @@ class Services(msgspec.Struct, frozen=True):
     assurance: Assurance
     alerts: Alerts
     detector: Detector
+    incidents: IncidentServices
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -218,14 +225,28 @@ async def _compose(
         log.warning("a rule is left out", file=fault.file, rule=fault.rule, fault=fault.message)
     alerts = Alerts(events, mail, settings.base_url, clock)
     detector = Detector(database, alerts, rules, Countries(settings.monitoring.country_file), clock)
+    evidence_key = DataKey(_EVIDENCE_KEY, await keyring.instance_secret("evidence", KEY))
+    incidents = incidents_services.compose(
+        settings, database, events, mail, alerts, rules, tenants, Reached(collections, vault), probes, vault, subjects,
+        evidence_key, clock,
+    )  # fmt: skip
+    incidents_jobs.register(jobs, incidents.breaches)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
         access.policies, access.sign_in, access.probe_people, access.factors,
-        collections, vault, files, subjects, probes, hasher, alerts, rules,
+        collections, vault, files, subjects, probes, hasher, alerts, rules, incidents.incidents, incidents.exercises,
     ]  # fmt: skip
     checks = bind_checks(
-        [*access_checks.MODULES, encryption_checks, stores_checks, monitoring_checks, infrastructure_checks], available
+        [
+            *access_checks.MODULES,
+            encryption_checks,
+            stores_checks,
+            monitoring_checks,
+            infrastructure_checks,
+            incidents_checks,
+        ],
+        available,
     )
     assurance = Assurance(database, load_toms(settings.toms), checks, events, clock)
     upkeep.register(jobs)
@@ -241,7 +262,7 @@ async def _compose(
         jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
-        assurance=assurance, alerts=alerts, detector=detector,
+        assurance=assurance, alerts=alerts, detector=detector, incidents=incidents,
     )  # fmt: skip
 
 

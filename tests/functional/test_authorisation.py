@@ -126,6 +126,7 @@ def test_rights_that_are_lost_while_a_body_is_on_its_way_are_lost(demo: Demo) ->
     def age() -> None:
         demo.sql(stale, (late_id,))
         demo.sql("SELECT pg_notify('bailee_access', '')")
+        time.sleep(1)  # a commit of the product is heard at once where it was made; this one comes from outside
 
     late_id = late.id
     assert _slowly(demo, late.token, age) in ("401", "403")

@@ -38,6 +38,7 @@ SCOPES: dict[str, frozenset[str]] = {
         "alerts.acknowledge", "alerts.assign", "alerts.close", "alerts.note", "alerts.suppress",
         "alerts.end_suppression",
     }),
+    "notices:read": frozenset({"notices.read", "notices.open", "notices.list_subjects"}),
     "scim": frozenset({"scim.provision"}),
 }  # fmt: skip
 """For API keys and OAuth clients: what each scope permits within the tenant."""
@@ -45,7 +46,7 @@ SCOPES: dict[str, frozenset[str]] = {
 TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
-    "sso.read", "tenant.read", "alerts.read",
+    "sso.read", "tenant.read", "alerts.read", "notices.read", "notices.open", "notices.list_subjects",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
 
@@ -68,11 +69,27 @@ class Role(msgspec.Struct, frozen=True):
 
 _EVERY_STAFF_READS = frozenset({"measures.read", "elevations.request", "elevations.end", "reviews.decide"})
 
+_HELPING = frozenset({
+    "incidents.read", "incidents.open", "incidents.note", "incidents.add_task", "incidents.complete_task",
+    "incidents.attach", "incidents.open_evidence",
+})  # fmt: skip
+"""What whoever helps with an incident does."""
+_NOTIFYING = frozenset({
+    "breaches.verify", "breaches.dismiss", "breaches.trace", "notices.draft", "notices.edit", "notices.approve",
+    "notices.send",
+})  # fmt: skip
+_HANDLING = _HELPING | _NOTIFYING | {
+    "incidents.change", "incidents.assess", "incidents.assign", "incidents.move", "incidents.link_alert",
+    "incidents.follow_playbook", "incidents.review", "incidents.set_trigger", "incidents.remove_trigger",
+    "exercises.run",
+}  # fmt: skip
+"""What whoever answers for incidents does."""
+
 _INFRASTRUCTURE = frozenset({
     "tenants.read", "tenants.create", "tenants.change", "tenants.move", "tenants.rotate_key",
     "tenant_keys.read", "tenant_keys.provision", "tenant_keys.withdraw", "tenants.invite_owner",
     "clients.read", "clients.register", "clients.change", "clients.rotate_secret", "clients.revoke",
-    "events.read", "measures.check", "alerts.read",
+    "events.read", "measures.check", "alerts.read", *_HELPING,
 })  # fmt: skip
 _SECURITY = frozenset({
     "accounts.read", "accounts.invite", "accounts.withdraw_invitation", "accounts.disable", "accounts.enable",
@@ -80,12 +97,13 @@ _SECURITY = frozenset({
     "elevations.decide", "reviews.open", "reviews.close", "reviews.read", "privileges.report",
     "tenants.read", "tenants.move", "tenants.rotate_key", "tenant_keys.read", "tenant_keys.withdraw",
     "events.read", "measures.check", "clients.read", "provider.rotate_keys", "alerts.read", *SCOPES["alerts:write"],
+    *_HANDLING,
 })  # fmt: skip
-_DATA_PROTECTION = frozenset({"tenants.read", "tenant_keys.read", "events.read", "tenants.terminate"})
+_DATA_PROTECTION = _HANDLING | {"tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read"}
 _SUPPORT = frozenset({"tenants.read", "tenant_keys.read", "clients.read"})
 _AUDITOR = frozenset({
     "tenants.read", "tenant_keys.read", "events.read", "accounts.read", "reviews.read", "privileges.report",
-    "clients.read", "alerts.read",
+    "clients.read", "alerts.read", "incidents.read",
 })  # fmt: skip
 CRITICAL = frozenset({"tenants.close"})
 """What nobody holds standing: there is no way back from it."""
@@ -111,7 +129,7 @@ _EDITOR = _VIEWER | SCOPES["records:write"] | SCOPES["files:write"] | {"records.
 _PRIVACY = frozenset({
     "tenant.read", "collections.read", "records.read", "records.search", "records.fetch", "files.open",
     "subjects.view", "subjects.erase", "events.read", "measures.read", "keys.read", "clients.read", "members.read",
-    "roles.read", "policy.read", "alerts.read",
+    "roles.read", "policy.read", "alerts.read", *SCOPES["notices:read"],
 })  # fmt: skip
 
 TENANT_ROLES: dict[str, Role] = {
@@ -122,7 +140,7 @@ TENANT_ROLES: dict[str, Role] = {
     "viewer": Role("Viewer", _VIEWER),
     "auditor": Role("Auditor", frozenset({
         "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
-        "policy.read", "sso.read", "collections.read", "alerts.read",
+        "policy.read", "sso.read", "collections.read", "alerts.read", "notices.read", "notices.open",
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""

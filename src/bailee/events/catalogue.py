@@ -4,6 +4,7 @@ Values are identifiers, numbers, and names from closed or patterned vocabularies
 person typed.
 """
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -14,10 +15,25 @@ type Hex = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{8,128}\Z")]
 type Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
+class Reach(StrEnum):
+    """What an act does to stored personal data (GDPR Art. 4(12): disclosure on one hand, alteration or loss on the
+    other). Adding new data is neither.
+    """
+
+    READ = "read"
+    CHANGED = "changed"
+
+
 class Details(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The base: `action` names the event."""
 
     action: ClassVar[str] = ""
+    reach: ClassVar[Reach | None] = None
+
+    @property
+    def reached(self) -> int:
+        """How many records and files were read or changed; of use where `reach` says that some were."""
+        return 1
 
 
 # --- tenants and access -------------------------------------------------------------------------
@@ -465,25 +481,33 @@ class RecordCreated(Details, frozen=True):
 
 class RecordChanged(Details, frozen=True):
     action = "record.changed"
+    reach = Reach.CHANGED
     collection: Name
     version: Count
 
 
 class RecordDeleted(Details, frozen=True):
     action = "record.deleted"
+    reach = Reach.CHANGED
     collection: Name
 
 
 class RecordRead(Details, frozen=True):
     action = "record.read"
+    reach = Reach.READ
     collection: Name
 
 
 class RecordsListed(Details, frozen=True):
     action = "records.listed"
+    reach = Reach.READ
     collection: Name
     count: Count
     searched: list[Name]
+
+    @property
+    def reached(self) -> int:
+        return self.count
 
 
 class RecordsWritten(Details, frozen=True):
@@ -495,28 +519,45 @@ class RecordsWritten(Details, frozen=True):
 
 class RecordsRead(Details, frozen=True):
     action = "records.read"
+    reach = Reach.READ
     collection: Name
     count: Count
+
+    @property
+    def reached(self) -> int:
+        return self.count
 
 
 class FileStored(Details, frozen=True):
     action = "file.stored"
+    reach = Reach.CHANGED
     size: Count
     version: Count
+
+    @property
+    def reached(self) -> int:
+        return int(self.version > 1)
 
 
 class FileRead(Details, frozen=True):
     action = "file.read"
+    reach = Reach.READ
 
 
 class FileDeleted(Details, frozen=True):
     action = "file.deleted"
+    reach = Reach.CHANGED
 
 
 class SubjectViewed(Details, frozen=True):
     action = "subject.viewed"
+    reach = Reach.READ
     records: Count
     files: Count
+
+    @property
+    def reached(self) -> int:
+        return self.records + self.files
 
 
 class SubjectErasureBegun(Details, frozen=True):
@@ -525,9 +566,14 @@ class SubjectErasureBegun(Details, frozen=True):
 
 class SubjectErased(Details, frozen=True):
     action = "subject.erased"
+    reach = Reach.CHANGED
     records: Count
     files: Count
     keys: Count
+
+    @property
+    def reached(self) -> int:
+        return self.records + self.files
 
 
 class CollectionReindexed(Details, frozen=True):
@@ -643,9 +689,159 @@ class SuppressionEnded(Details, frozen=True):
     action = "alert.suppression_ended"
 
 
+# --- incidents, breaches and notices ------------------------------------------------------------------
+
+type Severity = Literal["low", "medium", "high", "critical"]
+
+
+class IncidentOpened(Details, frozen=True):
+    action = "incident.opened"
+    severity: Severity
+    exercise: bool
+    by_alert: bool
+
+
+class IncidentChanged(Details, frozen=True):
+    action = "incident.changed"
+
+
+class IncidentAssessed(Details, frozen=True):
+    action = "incident.assessed"
+    severity: Severity
+
+
+class IncidentAssigned(Details, frozen=True):
+    action = "incident.assigned"
+    owner: bool
+    deputy: bool
+
+
+class IncidentMoved(Details, frozen=True):
+    action = "incident.moved"
+    before: Name
+    after: Name
+
+
+class IncidentNoted(Details, frozen=True):
+    action = "incident.noted"
+    event: bool
+    """Whether the line names an event of the log."""
+
+
+class IncidentTaskAdded(Details, frozen=True):
+    action = "incident.task_added"
+    tasks: Count
+    origin: Literal["person", "playbook", "lesson"]
+
+
+class IncidentTaskDone(Details, frozen=True):
+    action = "incident.task_done"
+    done: bool
+
+
+class IncidentEvidenceAdded(Details, frozen=True):
+    action = "incident.evidence_added"
+    size: Count
+    sha256: Hex
+
+
+class IncidentEvidenceOpened(Details, frozen=True):
+    action = "incident.evidence_opened"
+
+
+class IncidentAlertLinked(Details, frozen=True):
+    action = "incident.alert_linked"
+
+
+class IncidentReviewed(Details, frozen=True):
+    action = "incident.reviewed"
+
+
+class IncidentTriggerSet(Details, frozen=True):
+    action = "incident.trigger_set"
+    of_one_rule: bool
+
+
+class IncidentTriggerRemoved(Details, frozen=True):
+    action = "incident.trigger_removed"
+
+
+class BreachVerified(Details, frozen=True):
+    action = "breach.verified"
+    facts: Hex
+    """SHA-256 of the facts that were known."""
+
+
+class BreachDismissed(Details, frozen=True):
+    action = "breach.dismissed"
+
+
+class BreachReminded(Details, frozen=True):
+    action = "breach.reminded"
+    percent: Count
+    people: Count
+    escalated: bool
+
+
+class ReachComputed(Details, frozen=True):
+    action = "breach.reach_computed"
+    tenants: Count
+    subjects_certain: Count
+    subjects_possible: Count
+
+
+class NoticesDrafted(Details, frozen=True):
+    action = "notice.drafted"
+    version: Count
+
+
+class NoticeEdited(Details, frozen=True):
+    action = "notice.edited"
+    version: Count
+
+
+class NoticeDiscarded(Details, frozen=True):
+    action = "notice.discarded"
+    version: Count
+
+
+class NoticeApproved(Details, frozen=True):
+    action = "notice.approved"
+    version: Count
+
+
+class NoticeSent(Details, frozen=True):
+    action = "notice.sent"
+    version: Count
+    recipients: Count
+    late: bool
+    exercise: bool
+
+
+class NoticeRead(Details, frozen=True):
+    action = "notice.read"
+    version: Count
+
+
+class NoticeSubjectsListed(Details, frozen=True):
+    action = "notice.subjects_listed"
+    count: Count
+
+
+class ExerciseEnded(Details, frozen=True):
+    action = "exercise.ended"
+    seconds: Count
+    passed: bool
+
+
 class EventsExported(Details, frozen=True):
     action = "events.exported"
     count: Count
+
+
+def reaching(reach: Reach) -> list[str]:
+    """The actions that read stored data, or change it."""
+    return [kind.action for kind in Details.__subclasses__() if kind.reach is reach]
 
 
 def catalogue() -> dict[str, type[Details]]:

@@ -47,6 +47,8 @@ class Event(msgspec.Struct, frozen=True):
     address: str | None
     request_id: str | None
     details: dict[str, Any]
+    session: str | None = None
+    """Of a signed-in person. Events from before it was kept have none."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -72,4 +74,5 @@ def make_event(
         address=by.address,
         request_id=str(by.request_id) if by.request_id else None,
         details=fields,
+        session=str(by.session_id) if by.session_id else None,
     )

@@ -58,8 +58,10 @@ class Events:
         body, salt = canonical(msgspec.to_builtins(event)), new_salt()
         key = owner or OPERATOR
         row = NewEvent(
-            key, event_id, now, event.action, event.actor.kind, event.actor.id, event.outcome.value, body, salt
-        )
+            key, event_id, now, event.action, event.actor.kind, event.actor.id, event.outcome.value, body, salt,
+            by.address, by.session_id, on.id if on else None, getattr(details, "collection", None),
+            details.reached if details.reach and outcome is Outcome.SUCCESS else None,
+        )  # fmt: skip
         await store.insert_event(tx, row)
         await self._ledger.append(tx, [Pending(key, event_id, commit(salt, body))])
         tx.recorded.append(event.action)

@@ -27,13 +27,21 @@ class NewEvent(msgspec.Struct, frozen=True):
     outcome: str
     body: bytes
     salt: bytes
+    address: str | None
+    session_id: UUID | None
+    object_id: str | None
+    collection: str | None
+    reached: int | None
+    """How much stored data the act read or changed; NULL for an act that does neither."""
 
 
 async def insert_event(tx: Writer, event: NewEvent) -> None:
     await tx.run(
         """
-        INSERT INTO events (tenant_id, event_id, occurred_at, action, actor_kind, actor_id, outcome, body, salt)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO events
+            (tenant_id, event_id, occurred_at, action, actor_kind, actor_id, outcome, body, salt, address, session_id,
+             object_id, collection, reached)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         msgspec.structs.astuple(event),
     )

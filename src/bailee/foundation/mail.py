@@ -15,7 +15,7 @@ was never taken. All copies carry the same Message-ID and Date, by which mailbox
 import contextlib
 import ssl
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from email import policy
@@ -28,7 +28,7 @@ import aiosmtplib
 import msgspec
 import structlog
 
-from bailee.foundation.database import Database, OperatorReader, Writer
+from bailee.foundation.database import Database, OperatorReader, OperatorWriter, Writer
 from bailee.foundation.errors import ConfigurationError, Error, FieldError, Invalid
 from bailee.foundation.ids import new_id
 from bailee.foundation.jobs import Jobs
@@ -38,6 +38,9 @@ log = structlog.get_logger()
 
 type Sealer = Callable[[UUID, bytes], bytes]
 """Seals the message of this id, or opens it: the composition root knows with which key."""
+
+type Outcome = Callable[[OperatorWriter, UUID, str], Awaitable[None]]
+"""Hears, in the transaction that settles it, that a message was taken (with an empty reason), or given up."""
 
 DELIVER_JOB = "mail.deliver"
 MAX_ATTEMPTS = 9
@@ -164,6 +167,7 @@ class Mail:
         self._jobs = jobs
         self._seal = seal
         self._unseal = unseal
+        self._outcomes: list[Outcome] = []
         if self.configured:
             self._sender = settings.sender_address()
             self._trust = _trust(settings.ca_file)
@@ -184,14 +188,18 @@ class Mail:
         self._jobs.register(DELIVER_JOB, self.deliver)
         self._jobs.every("29 * * * *", "mail.sweep", self.sweep)
 
-    async def queue(self, tx: Writer, message: Message) -> bool:
+    def on_outcome(self, tell: Outcome) -> None:
+        """Has it told what became of each message, by the id that it was queued under."""
+        self._outcomes.append(tell)
+
+    async def queue(self, tx: Writer, message: Message, *, mail_id: UUID | None = None) -> bool:
         """Leaves `message` to be sent if, and only if, `tx` commits, be it a tenant's or the operator's.
 
         Answers False, having done nothing, when there is no mail server.
         """
         if not self.configured:
             return False
-        mail_id = new_id()
+        mail_id = mail_id or new_id()
         await tx.run(_INSERT, (mail_id, self._seal(mail_id, msgspec.msgpack.encode(message))))
         await self._jobs.enqueue(tx, DELIVER_JOB, mail_id=str(mail_id))
         return True
@@ -212,6 +220,8 @@ class Mail:
         given_up = failure.permanent or waiting.attempts >= MAX_ATTEMPTS
         async with self._database.operator() as tx:
             await tx.run(_FAIL, {"mail_id": waiting.mail_id, "reason": failure.reason, "finally": given_up})
+            if given_up:
+                await self._tell(tx, waiting.mail_id, failure.reason)
         log.warning("mail not taken", mail=mail_id, reason=failure.reason, attempt=waiting.attempts, given_up=given_up)
         if not given_up:
             raise Undelivered(failure.reason, waiting.attempts)
@@ -253,9 +263,14 @@ class Mail:
                     return _Failure(_reason_of(error), permanent=code in _PERMANENT)
                 async with self._database.operator() as tx:
                     await tx.run(_DELETE, (waiting.mail_id,))
+                    await self._tell(tx, waiting.mail_id, "")
         except (aiosmtplib.SMTPException, OSError, Error) as error:
             return _Failure(_reason_of(error))
         return None
+
+    async def _tell(self, tx: OperatorWriter, mail_id: UUID, reason: str) -> None:
+        for tell in self._outcomes:
+            await tell(tx, mail_id, reason)
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiosmtplib.SMTP]:

@@ -129,6 +129,19 @@ class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A MaxMind DB with countries, such as GeoLite2 Country or DB-IP Lite; without one no country is known."""
 
 
+class IncidentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How incidents are handled."""
+
+    playbooks: str = ""
+    """A folder with Markdown checklists of the operator's own, beside those that ship."""
+    contact: str = ""
+    """Who answers a customer's questions about a breach: name, address, telephone. Notices begin with it."""
+    subprocessors: dict[str, list[Literal["vault"]]] = {}
+    """Which stores each subprocessor holds for us, for the blast radius of an incident at one."""
+    exercise_days: int = 180
+    """Within so many days there is an exercise."""
+
+
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Diagnostics; they never hold customer content."""
 
@@ -145,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access: Access = Access()
     mail: MailSettings = MailSettings()
     monitoring: Monitoring = Monitoring()
+    incidents: IncidentSettings = IncidentSettings()
     logs: Logs = Logs()
     toms: str = ""
     """The operator's TOM document; default the one that ships."""

@@ -5,18 +5,16 @@ several tenants, or about the operator's own things, is the operator's alone.
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from bailee.access.accounts import verify_reason
-from bailee.access.members import permissions_of
-from bailee.access.model import AccountState
-from bailee.access.permissions import staff_permissions
+from bailee.access.holders import member_holds, staff_holds
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import members as member_rows
-from bailee.access.store import roles as role_rows
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import (
     AlertAcknowledged,
@@ -34,6 +32,7 @@ from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
 from bailee.foundation.ids import OPERATOR, TenantId, new_id
 from bailee.foundation.mail import Mail, Message
 from bailee.foundation.principal import Principal, system
+from bailee.foundation.texts import read_prose
 from bailee.ledger.commitment import canonical
 from bailee.monitoring.model import RESOLUTIONS, Alert, AlertNote, AlertStatus, Level, Suppression
 from bailee.monitoring.store import alerts as rows
@@ -44,7 +43,6 @@ MAX_EVENTS = 1000
 MAX_LETTERS = 20
 """Alerts of the level `high` that are mailed within an hour, for one tenant: more would be read by nobody."""
 _DETECTOR = system("detector")
-_MAX_NOTE = 4000
 _LONGEST = timedelta(days=90)
 GUARDED = frozenset({"high", "critical"})
 """Levels that are mailed, and that no tenant can suppress."""
@@ -72,6 +70,10 @@ class Raised(msgspec.Struct, frozen=True):
         return hashlib.sha256(canonical({"rule": str(self.rule_id), "group": self.grouped_by})).digest()
 
 
+type Watcher = Callable[[OperatorWriter, UUID, Raised, TenantId], Awaitable[None]]
+"""Acts on a new alert, in the transaction that opens it."""
+
+
 class Alerts:
     """The register of alerts."""
 
@@ -80,6 +82,11 @@ class Alerts:
         self._mail = mail
         self._base = base_url
         self._clock = clock
+        self._watchers: list[Watcher] = []
+
+    def on_opened(self, watcher: Watcher) -> None:
+        """Has every new alert told to a room above."""
+        self._watchers.append(watcher)
 
     @verb(AlertOpened, permission=SYSTEM)
     async def open(self, tx: OperatorWriter, raised: Raised, tenant: TenantId, *, by: Principal) -> UUID:
@@ -94,6 +101,8 @@ class Alerts:
             if raised.level == "critical" or new <= MAX_LETTERS:
                 for email in await self._in_charge(tx, tenant):
                     await self._mail.queue(tx, self._letter(email, raised, alert_id, last=new == MAX_LETTERS))
+        for watcher in self._watchers:
+            await watcher(tx, alert_id, raised, tenant)
         return alert_id
 
     async def take(self, tx: OperatorWriter, found: list[Raised]) -> None:
@@ -188,10 +197,10 @@ class Alerts:
     @verb(AlertNoted, permission="alerts.note")
     async def note(self, tx: Writer, alert_id: UUID, text: str, *, by: Principal) -> list[AlertNote]:
         """Adds a note; the notes there are now. Raises NotFound, Invalid."""
-        text = text.strip()
-        if not text or len(text) > _MAX_NOTE or not all(char.isprintable() or char == "\n" for char in text):
-            message = f"Write 1 to {_MAX_NOTE} printable characters."
-            raise Invalid("The note is not kept.", errors=[FieldError("note", message)])
+        errors: list[FieldError] = []
+        text = read_prose("note", text, errors)
+        if errors:
+            raise Invalid("The note is not kept.", errors=errors)
         alert = await self.get(tx, alert_id)
         await rows.insert_note(tx, alert.tenant_id, alert_id, new_id(), by.id, text)
         await self._events.record(tx, AlertNoted(), by=by, on=_object(alert), tenant=_named(alert.tenant_id))
@@ -257,16 +266,8 @@ class Alerts:
 
     async def _may_see(self, tx: Writer, account_id: UUID) -> bool:
         if isinstance(tx, TenantReader):
-            member = await member_rows.find_membership(tx, account_id)
-            if member is None or member.state != "active":
-                return False
-            return "alerts.read" in await permissions_of(tx, tx.tenant, member.role)
-        if not isinstance(tx, OperatorWriter):
-            return False
-        account = await account_rows.find_account(tx, account_id)
-        if account is None or account.state is not AccountState.ACTIVE:
-            return False
-        return "alerts.read" in staff_permissions(await role_rows.list_roles_of(tx, account_id))
+            return await member_holds(tx, account_id, "alerts.read")
+        return isinstance(tx, OperatorWriter) and await staff_holds(tx, account_id, "alerts.read")
 
     def _letter(self, to: str, raised: Raised, alert_id: UUID, *, last: bool) -> Message:
         more = "" if not last or raised.level == "critical" else (

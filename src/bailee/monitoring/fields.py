@@ -26,10 +26,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def flatten(event: Event) -> dict[str, Any]:
-    """`action`, `outcome`, `tenant`, `address`, `actor.kind`, `actor.id`, `object.kind`, `object.id`, `details.*`."""
+    """`action`, `outcome`, `tenant`, `address`, `session`, `actor.kind`, `actor.id`, `object.*`, `details.*`."""
     fields: dict[str, Any] = {
         "action": event.action, "outcome": event.outcome.value, "tenant": event.tenant, "address": event.address,
-        "actor.kind": event.actor.kind, "actor.id": event.actor.id or None,
+        "actor.kind": event.actor.kind, "actor.id": event.actor.id or None, "session": event.session,
     }  # fmt: skip
     if event.object is not None:
         fields["object.kind"], fields["object.id"] = event.object.kind, event.object.id

@@ -26,6 +26,7 @@ from bailee.assurance import api as assurance_api
 from bailee.foundation.database import Database
 from bailee.foundation.http import problems
 from bailee.foundation.principal import Principal
+from bailee.incidents import api as incidents_api
 from bailee.ledger import api as ledger_api
 from bailee.monitoring import api as monitoring_api
 from bailee.stores import api as stores_api
@@ -60,11 +61,13 @@ def create_app(services: Services) -> Litestar:
     provided |= {name: _provide(getattr(services.access, name)) for name in _ACCESS}
     provided |= {name: _provide(getattr(services.provider, name)) for name in _PROVIDER}
     provided |= {name: _provide(getattr(services.federation, name)) for name in _FEDERATION}
+    provided |= {name: _provide(getattr(services.incidents, name)) for name in _INCIDENTS}
     api = Router(
         "/api/v1",
         route_handlers=[
             *access_api.routers, provider_api.router, federation_api.router, tenants_api.router,
-            tenants_api.get_own_tenant, *stores_api.routers, *monitoring_api.routers, assurance_api.router,
+            tenants_api.get_own_tenant, *stores_api.routers, *monitoring_api.routers, *incidents_api.routers,
+            assurance_api.router,
         ],
     )  # fmt: skip
     return Litestar(
@@ -95,11 +98,23 @@ def create_app(services: Services) -> Litestar:
     )  # fmt: skip
 
 
-_TAGS = ("Records", "Collections", "Subjects", "Files", "Events", "Alerts", "Measures", "Ledger")
+_TAGS = (
+    "Records",
+    "Collections",
+    "Subjects",
+    "Files",
+    "Events",
+    "Alerts",
+    "Incidents",
+    "Notices",
+    "Measures",
+    "Ledger",
+)
 _PROVIDED = (
     "settings", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files", "subjects",
     "assurance", "alerts",
 )  # fmt: skip
+_INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")
 _ACCESS = (

@@ -43,6 +43,7 @@ def test_event_says_who_did_what_when_and_from_where() -> None:
         "address": "192.0.2.7",
         "request_id": str(UUID(int=5)),
         "details": {"collection": "people"},
+        "session": None,
     }
 
 

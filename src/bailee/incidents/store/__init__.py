@@ -1,0 +1,1 @@
+"""The tables of incidents, breaches and notices."""
