@@ -27,6 +27,9 @@ def instance(fresh_instance: FreshInstance) -> Instance:
             "networks": ["127.0.0.0/8", "::1/128"], "version": 0,
         }  # fmt: skip
         assert owner.put("/api/v1/policy", json=policy).is_success
+    with made.http(made.staff_token) as staff_http:  # people have exercised, however it went
+        exercise = staff_http.post("/api/v1/exercises", json={}).json()["incident"]["id"]
+        assert staff_http.post(f"/api/v1/incidents/{exercise}/end-exercise").is_success
     return made
 
 
@@ -290,6 +293,94 @@ def _staff_reads_content(instance: Instance) -> Callable[[], object]:
     return lambda: instance.sql("DELETE FROM events WHERE event_id = %s", (event,))
 
 
+def _insert_incident(instance: Instance, *, breach: str = "undecided", hours: int = 1) -> str:
+    incident = str(uuid.uuid4())
+    instance.sql(
+        "INSERT INTO incidents (incident_id, title, summary, impact, extent, severity, exercise, subprocessor,"
+        " subprocessor_reference, breach, opened_by, opened_at)"
+        " VALUES (%s, 'Red', 'x', 'severe', 'many', 'critical', false, '', '', %s, 'x',"
+        " now() - %s * interval '1 hour')",
+        (incident, breach, hours),
+    )
+    return incident
+
+
+def _remove_incident(instance: Instance, incident: str) -> None:
+    instance.sql("DELETE FROM notice_deliveries WHERE incident_id = %s", (incident,))
+    instance.sql("DELETE FROM notices WHERE incident_id = %s", (incident,))
+    instance.sql("DELETE FROM incident_entries WHERE incident_id = %s", (incident,))
+    instance.sql("DELETE FROM breaches WHERE incident_id = %s", (incident,))
+    instance.sql("DELETE FROM incidents WHERE incident_id = %s", (incident,))
+
+
+def _incident_past_its_time(instance: Instance) -> Callable[[], object]:
+    incident = _insert_incident(instance, breach="dismissed", hours=2)
+    return lambda: _remove_incident(instance, incident)
+
+
+def _breach_never_decided(instance: Instance) -> Callable[[], object]:
+    incident = _insert_incident(instance, hours=25)
+    instance.sql("UPDATE incidents SET phase = 'investigated' WHERE incident_id = %s", (incident,))
+    return lambda: _remove_incident(instance, incident)
+
+
+def _insert_breach(instance: Instance, *, hours: int) -> str:
+    incident = _insert_incident(instance, breach="verified")
+    instance.sql(
+        "INSERT INTO breaches (incident_id, verified_at, verified_by, facts, due_at, ticked_at)"
+        " VALUES (%s, now() - %s * interval '1 hour', 'x', 'x', now() + (24 - %s) * interval '1 hour', now())",
+        (incident, hours, hours),
+    )
+    return incident
+
+
+def _nobody_told(instance: Instance) -> Callable[[], object]:
+    incident = _insert_breach(instance, hours=25)
+    return lambda: _remove_incident(instance, incident)
+
+
+def _insert_notice(instance: Instance, incident: str, *, impact: str = "x") -> None:
+    instance.sql(
+        "INSERT INTO notices (tenant_id, incident_id, version, number, state, exercise, nature, impact,"
+        " mitigation_taken, mitigation_planned, contact, verified_at, due_at, edited_by, approved_by, sent_at, reached)"
+        " SELECT tenant_id, %s, 1, 1, 'sent', false, 'x', %s, 'x', 'x', 'x', now(), now() + interval '1 day',"
+        " '{writer}', 'reader', now(), '[]' FROM tenants WHERE name = 'Strict'",
+        (incident, impact),
+    )
+
+
+def _notice_never_arrived(instance: Instance) -> Callable[[], object]:
+    incident = _insert_breach(instance, hours=1)
+    _insert_notice(instance, incident)
+    instance.sql(
+        "INSERT INTO notice_deliveries (tenant_id, delivery_id, incident_id, version, channel, recipient, state, reason)"
+        " SELECT tenant_id, gen_random_uuid(), incident_id, 1, 'mail', 'gone@example.org', 'failed', '550'"
+        " FROM notices WHERE incident_id = %s",
+        (incident,),
+    )
+    return lambda: _remove_incident(instance, incident)
+
+
+def _notice_incomplete(instance: Instance) -> Callable[[], object]:
+    incident = _insert_breach(instance, hours=1)
+    _insert_notice(instance, incident, impact=" ")
+    return lambda: _remove_incident(instance, incident)
+
+
+def _reading_leaves_no_trace(instance: Instance) -> Callable[[], object]:
+    """What the log says of who reached what is lost, so that the drill's blast radius comes out empty."""
+    instance.sql(
+        "CREATE FUNCTION blind() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.reached := NULL; RETURN NEW; END'"
+    )
+    instance.sql("CREATE TRIGGER blind BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION blind()")
+
+    def mend() -> None:
+        instance.sql("DROP TRIGGER blind ON events")
+        instance.sql("DROP FUNCTION blind()")
+
+    return mend
+
+
 type Break = Callable[[Instance], Callable[[], object]]
 BREAKS: list[tuple[str, Break]] = [
     ("access.no_default_secret", _readable_root_key),
@@ -322,6 +413,12 @@ BREAKS: list[tuple[str, Break]] = [
     ("monitoring.ledger_verifies", _leaf_altered),
     ("monitoring.ledger_verifies", _leaf_deleted),
     ("monitoring.ledger_verifies", _event_never_logged),
+    ("incidents.in_time", _incident_past_its_time),
+    ("incidents.in_time", _breach_never_decided),
+    ("incidents.customers_told", _nobody_told),
+    ("incidents.customers_told", _notice_never_arrived),
+    ("incidents.path_goes_through", _reading_leaves_no_trace),
+    ("incidents.notices_complete", _notice_incomplete),
     ("infrastructure.tenants_are_isolated", _row_security_not_forced),
     ("infrastructure.tenants_are_isolated", _permissive_policy),
     ("infrastructure.tenants_are_isolated", _row_security_off),
@@ -344,7 +441,7 @@ def test_check_goes_red_and_green_again(instance: Instance, number: int) -> None
 def test_all_checks_hold_on_a_sound_instance(instance: Instance) -> None:
     answer = instance.cli("check", "--json")
     results = json.loads(answer.stdout)["results"]
-    assert len(results) >= 11
+    assert len(results) >= 15
     assert [one for one in results if one["verdict"] != "holds"] == []
     assert answer.returncode == 0
 

@@ -14,7 +14,7 @@ from bailee.incidents.store import breaches as rows
 from bailee.incidents.store import incidents as incident_rows
 
 _UNDECIDED = timedelta(hours=24)
-_KEPT = 50
+_KEPT = 1000
 
 
 @check("incidents.in_time", measure="9.1", every=timedelta(minutes=15))
@@ -26,7 +26,7 @@ async def in_time(database: Database, incidents: Incidents, settings: Settings, 
         undecided = await incident_rows.count_undecided(tx, now - _UNDECIDED)
         held = await rows.list_exercises(tx, _KEPT)
     overdue = [str(one.number) for one in unfinished if one.due_at is not None and now > one.due_at]
-    by_people = [one for one in held if not one.begun_by.startswith("drill") and one.begun_by != "clock"]
+    by_people = [one for one in held if not one.drill]
     latest = max((one.ended_at for one in by_people), default=None)
     within = timedelta(days=settings.incidents.exercise_days)
     facts: Facts = {

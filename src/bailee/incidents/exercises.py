@@ -110,7 +110,7 @@ class Exercises:
             notices = await self._notices.latest(tx, incident_id)
             result = ExerciseResult(
                 new_id(), incident_id, incident.opened_at, self._clock.now(), by.id, len(notices),
-                round(told.total_seconds(), 3), not faults, faults,
+                round(told.total_seconds(), 3), not faults, faults, drill=False,
             )  # fmt: skip
             return await self.keep(tx, result, by=by)
 
@@ -158,7 +158,7 @@ class Exercises:
             faults.append(f"The path broke off: {error.detail}")
         result = ExerciseResult(
             new_id(), incident_id, began_at, self._clock.now(), by.id, 2, round(told.total_seconds(), 3), not faults,
-            faults,
+            faults, drill=True,
         )  # fmt: skip
         async with self._database.operator() as tx:
             return await self.keep(tx, result, by=by)

@@ -83,7 +83,7 @@ class Incidents:
         self, tx: OperatorReader, *, state: str | None = None, search: str = "", before: UUID | None = None,
         limit: int = 100,
     ) -> list[Incident]:  # fmt: skip
-        """Incidents, newest first. `state`: a phase, `unfinished`, or `exercise`."""
+        """Incidents, newest first. `state`: a phase, `unfinished`, or `exercise`, without which none comes that is over."""
         return await rows.list_incidents(tx, state=state, search=search, before=before, limit=limit)
 
     async def get(self, tx: OperatorReader, incident_id: UUID) -> Incident:
@@ -413,12 +413,12 @@ class Incidents:
         return found
 
     async def write(
-        self, tx: OperatorWriter, incident_id: UUID, kind: EntryKind, text: str, by: Principal, *,
+        self, tx: OperatorWriter, incident_id: UUID, kind: EntryKind, text: str, author: Principal, *,
         at: datetime | None = None, reference: str = "",
     ) -> Entry:  # fmt: skip
         """Adds a line to the timeline."""
         now = self._clock.now()
-        entry = Entry(new_id(), at or now, now, kind, by.id or by.kind.value, text, reference)
+        entry = Entry(new_id(), at or now, now, kind, author.id or author.kind.value, text, reference)
         await rows.insert_entry(tx, incident_id, entry)
         return entry
 

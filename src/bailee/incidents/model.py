@@ -390,3 +390,5 @@ class ExerciseResult(msgspec.Struct, frozen=True):
     seconds: float
     passed: bool
     faults: list[str]
+    drill: bool
+    """Whether it went by itself, without people."""

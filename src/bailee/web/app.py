@@ -58,6 +58,7 @@ async def health(database: Database) -> Health:
 def create_app(services: Services) -> Litestar:
     """The ASGI app. The services are open while it runs, and are closed by whoever opened them."""
     provided = {name: _provide(getattr(services, name)) for name in _PROVIDED}
+    provided["incident_services"] = _provide(services.incidents)
     provided |= {name: _provide(getattr(services.access, name)) for name in _ACCESS}
     provided |= {name: _provide(getattr(services.provider, name)) for name in _PROVIDER}
     provided |= {name: _provide(getattr(services.federation, name)) for name in _FEDERATION}
@@ -111,8 +112,8 @@ _TAGS = (
     "Ledger",
 )
 _PROVIDED = (
-    "settings", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files", "subjects",
-    "assurance", "alerts",
+    "settings", "clock", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files",
+    "subjects", "assurance", "alerts",
 )  # fmt: skip
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")

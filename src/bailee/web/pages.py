@@ -10,6 +10,7 @@ from bailee.access.provider import pages as provider_pages
 from bailee.assurance import pages as assurance_pages
 from bailee.foundation.pages import read_form, same_origin
 from bailee.foundation.settings import Settings
+from bailee.incidents import pages as incidents_pages
 from bailee.monitoring import pages as monitoring_pages
 from bailee.stores import pages as stores_pages
 from bailee.tenants import pages as tenants_pages
@@ -25,6 +26,7 @@ def pages(settings: Settings) -> list[ControllerRouterHandler]:
         *tenants_pages.routes,
         *stores_pages.routes,
         *monitoring_pages.routes,
+        *incidents_pages.routes,
     ]
     return [
         Router(

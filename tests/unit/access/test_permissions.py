@@ -18,8 +18,8 @@ from bailee.events.verbs import PLACES, VerbSpec, find_verbs
 from bailee.foundation.principal import Principal
 
 READING = frozenset({
-    "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "keys.read", "measures.read",
-    "members.read",
+    "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "incidents.read",
+    "keys.read", "measures.read", "members.read", "notices.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "tenant.read", "tenant_keys.read", "tenants.read",
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
@@ -27,7 +27,8 @@ WAYS = {"tenants.terminate": "tenants.move", "tenants.close": "tenants.move"}
 """What a verb asks for beside its own permission, in the ways that end a tenant."""
 STEP_UP = frozenset({
     "accounts.invite", "accounts.off_board", "accounts.reset_factors", "alerts.suppress",
-    "break_glass.seal", "clients.register",
+    "breaches.verify", "breaches.dismiss", "notices.approve", "notices.send", "incidents.set_trigger",
+    "incidents.remove_trigger", "break_glass.seal", "clients.register",
     "elevations.decide", "elevations.request", "keys.issue", "keys.rotate", "members.change_role", "members.invite",
     "members.reset_factors", "policy.change", "provider.rotate_keys", "reviews.close", "reviews.open", "roles.define",
     "roles.delete", "roles.grant", "roles.withdraw", "sso.configure", "sso.remove", "subjects.erase",

@@ -41,6 +41,7 @@ State = Annotated[
         description="A phase; `unfinished` is all but closed; `exercise` is exercises alone.",
     ),
 ]  # fmt: skip
+FileType = Annotated[str, HeaderParameter(name="Content-Type", max_length=255, description="Of the file.")]
 Search = Annotated[
     str, QueryParameter(name="search", max_length=200, description="A number, or a part of the title.")
 ]  # fmt: skip
@@ -211,12 +212,12 @@ class PlaybookView(msgspec.Struct, frozen=True):
 @get("/incidents", summary="Incidents, newest first", operation_id="listIncidents", responses=problems(),
      **requires("incidents.read"))  # fmt: skip
 async def list_incidents(
-    database: Database, incidents: Incidents, limit: Limit = 100, cursor: Cursor = None, state: State = None,
+    database: Database, incidents: Incidents, limit: Limit = 100, cursor: Cursor = None, which: State = None,
     search: Search = "",
 ) -> Page[Incident]:  # fmt: skip
     async with database.operator_read() as tx:
         rows = await incidents.page(
-            tx, state=state, search=search.strip(), before=decode_id_cursor(cursor), limit=limit + 1
+            tx, state=which, search=search.strip(), before=decode_id_cursor(cursor), limit=limit + 1
         )
     return page_of(rows, limit, lambda one: one.id)
 
@@ -344,9 +345,7 @@ async def link_alert(
      operation_id="attachEvidence", responses=problems(409), **requires("incidents.attach"))  # fmt: skip
 async def attach_evidence(
     database: Database, incidents: Incidents, incident: str, name: str, body: bytes, principal: Principal,
-    content_type: Annotated[
-        str, HeaderParameter(name="Content-Type", max_length=255, description="Of the file.")
-    ] = "application/octet-stream",
+    content_type: FileType = "application/octet-stream",
 ) -> Attachment:  # fmt: skip
     async with database.operator() as tx:
         return await incidents.attach(
@@ -508,7 +507,8 @@ async def set_trigger(database: Database, triggers: Triggers, data: NewTrigger, 
 
 
 @delete("/incident-triggers/{trigger:str}", summary="Have them open none any more",
-        operation_id="removeIncidentTrigger", responses=problems(), **requires("incidents.remove_trigger", step_up=True))  # fmt: skip
+        operation_id="removeIncidentTrigger", responses=problems(),
+        **requires("incidents.remove_trigger", step_up=True))  # fmt: skip
 async def remove_trigger(database: Database, triggers: Triggers, trigger: str, principal: Principal) -> None:
     async with database.operator() as tx:
         await triggers.remove(tx, id_of(trigger), by=principal)

@@ -129,7 +129,8 @@ CREATE TABLE exercises (
     tenants bigint NOT NULL,
     seconds double precision NOT NULL,
     passed boolean NOT NULL,
-    faults text [] NOT NULL
+    faults text [] NOT NULL,
+    drill boolean NOT NULL
 );
 
 ALTER TABLE incident_alerts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

@@ -98,7 +98,8 @@ async def set_told(tx: OperatorWriter, incident_id: UUID, told_at: datetime | No
 # --- exercises -----------------------------------------------------------------------------------------
 
 _EXERCISE: LiteralString = """
-SELECT exercise_id AS id, incident_id, began_at, ended_at, begun_by, tenants, seconds, passed, faults FROM exercises
+SELECT exercise_id AS id, incident_id, began_at, ended_at, begun_by, tenants, seconds, passed, faults, drill
+FROM exercises
 """
 
 
@@ -106,8 +107,8 @@ async def insert_exercise(tx: OperatorWriter, one: ExerciseResult) -> None:
     await tx.run(
         """
         INSERT INTO exercises
-            (exercise_id, incident_id, began_at, ended_at, begun_by, tenants, seconds, passed, faults)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            (exercise_id, incident_id, began_at, ended_at, begun_by, tenants, seconds, passed, faults, drill)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         msgspec.structs.astuple(one),
     )

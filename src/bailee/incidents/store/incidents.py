@@ -47,7 +47,10 @@ async def hold_incident(tx: OperatorWriter, incident_id: UUID) -> Incident | Non
 async def list_incidents(
     tx: OperatorReader, *, state: str | None, search: str, before: UUID | None, limit: int
 ) -> list[Incident]:
-    """Newest first. `state` is a phase, `unfinished` for all but closed, or `exercise`."""
+    """Newest first. `state` is a phase, `unfinished` for all but closed, or `exercise`.
+
+    Exercises that are over come with `exercise` alone.
+    """
     return await tx.all(
         Incident,
         _INCIDENT
@@ -57,6 +60,7 @@ async def list_incidents(
               %(state)s::text IS NULL OR phase = %(state)s
               OR (%(state)s = 'unfinished' AND phase <> 'closed') OR (%(state)s = 'exercise' AND exercise)
           )
+          AND (NOT exercise OR %(state)s IN ('unfinished', 'exercise'))
           AND (%(search)s = '' OR strpos(lower(title), lower(%(search)s)) > 0 OR number::text = %(search)s)
         ORDER BY incident_id DESC LIMIT %(limit)s
         """,

@@ -47,3 +47,23 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     }).finally(() => { button.disabled = false; });
   });
 }
+
+// A file is sent as it is: the page behind it takes no forms of files.
+for (const form of document.querySelectorAll("form[data-upload]")) {
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const fault = form.querySelector("[data-fault]");
+    const [file] = form.querySelector("input[type=file]").files;
+    fault.hidden = true;
+    const answer = await fetch(`${form.dataset.upload}/${encodeURIComponent(file.name)}`, {
+      method: "PUT", body: file, headers: { "Content-Type": file.type || "application/octet-stream" },
+    }).catch(() => null);
+    if (answer && answer.ok) {
+      window.location.assign((await answer.json()).next);
+      return;
+    }
+    fault.textContent = answer ? `The file is not kept: the server answered ${answer.status}.` : "The file could not be sent.";
+    fault.hidden = false;
+  });
+}
