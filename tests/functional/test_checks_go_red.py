@@ -353,7 +353,8 @@ def _notice_never_arrived(instance: Instance) -> Callable[[], object]:
     incident = _insert_breach(instance, hours=1)
     _insert_notice(instance, incident)
     instance.sql(
-        "INSERT INTO notice_deliveries (tenant_id, delivery_id, incident_id, version, channel, recipient, state, reason)"
+        "INSERT INTO notice_deliveries"
+        " (tenant_id, delivery_id, incident_id, version, channel, recipient, state, reason)"
         " SELECT tenant_id, gen_random_uuid(), incident_id, 1, 'mail', 'gone@example.org', 'failed', '550'"
         " FROM notices WHERE incident_id = %s",
         (incident,),

@@ -38,6 +38,7 @@ _COMMANDS = {
     "passwords": {"passwords": "passwords"},
     "rules": {"rules": "rules"},
     "alerts": {"alert": "alert"},
+    "incidents": {"incident": "incident", "notice": "notice"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip
 for _module, _functions in _COMMANDS.items():

@@ -10,9 +10,11 @@ from bailee.client.calls import (
     events,
     federation,
     files,
+    incidents,
     keys,
     ledger,
     members,
+    notices,
     privileges,
     records,
     sessions,
@@ -312,6 +314,49 @@ class Alerts[R](Group[R]):
     end_suppression = Operation(alerts.end_suppression)
 
 
+class Incidents[R](Group[R]):
+    """`client.incidents`: for staff, incidents from the first line to the last lesson."""
+
+    list = Paged(incidents.every)
+    get = Operation(incidents.get)
+    open = Operation(incidents.open)
+    change = Operation(incidents.change)
+    assess = Operation(incidents.assess)
+    assign = Operation(incidents.assign)
+    move = Operation(incidents.move)
+    note = Operation(incidents.note)
+    add_task = Operation(incidents.add_task)
+    complete_task = Operation(incidents.complete_task)
+    follow_playbook = Operation(incidents.follow_playbook)
+    link_alert = Operation(incidents.link_alert)
+    attach = Operation(incidents.attach)
+    review = Operation(incidents.review)
+    playbooks = Operation(incidents.playbooks)
+    verify_breach = Operation(incidents.verify_breach)
+    dismiss_breach = Operation(incidents.dismiss_breach)
+    trace = Operation(incidents.trace)
+    triggers = Operation(incidents.triggers)
+    set_trigger = Operation(incidents.set_trigger)
+    remove_trigger = Operation(incidents.remove_trigger)
+    exercises = Operation(incidents.exercises)
+    begin_exercise = Operation(incidents.begin_exercise)
+    end_exercise = Operation(incidents.end_exercise)
+
+
+class Notices[R](Group[R]):
+    """`client.notices`: what customers are told of breaches; staff write it, customers read it."""
+
+    list = Paged(notices.every)
+    get = Operation(notices.get)
+    subjects = Paged(notices.subjects)
+    show = Operation(notices.show)
+    draft = Operation(notices.draft)
+    edit = Operation(notices.edit)
+    approve = Operation(notices.approve)
+    send = Operation(notices.send)
+    discard = Operation(notices.discard)
+
+
 class Domains[R](Group[R]):
     """`client.domains`: the domains that the caller's tenant has proven, or is about to."""
 
@@ -370,6 +415,8 @@ class Surface[R](Group[R]):
         self.policy = Policy(runner)
         self.clients = Clients(runner)
         self.alerts = Alerts(runner)
+        self.incidents = Incidents(runner)
+        self.notices = Notices(runner)
         self.domains = Domains(runner)
         self.sso = Sso(runner)
         self.ledger = Ledger(runner)

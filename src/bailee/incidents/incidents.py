@@ -83,7 +83,7 @@ class Incidents:
         self, tx: OperatorReader, *, state: str | None = None, search: str = "", before: UUID | None = None,
         limit: int = 100,
     ) -> list[Incident]:  # fmt: skip
-        """Incidents, newest first. `state`: a phase, `unfinished`, or `exercise`, without which none comes that is over."""
+        """Incidents, newest first. `state`: a phase, `unfinished`, or `exercise`, for those that are over too."""
         return await rows.list_incidents(tx, state=state, search=search, before=before, limit=limit)
 
     async def get(self, tx: OperatorReader, incident_id: UUID) -> Incident:

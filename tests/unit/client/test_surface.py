@@ -18,6 +18,9 @@ from bailee.client import (
     AlertDetails,
     ApiError,
     ApiKey,
+    Attachment,
+    BegunExercise,
+    Breach,
     BreakGlassState,
     Collection,
     Definition,
@@ -26,19 +29,29 @@ from bailee.client import (
     Elevation,
     Enrolled,
     ErasureReceipt,
+    ExerciseResult,
     Factors,
+    Incident,
+    IncidentDetails,
+    IncidentTask,
+    IncidentTrigger,
     Invitation,
     InvitationView,
+    LinkedAlert,
     Measure,
     Member,
+    Notice,
+    NoticeDetails,
     OAuthClient,
     PendingSignIn,
     Policy,
+    Reach,
     Record,
     Report,
     Review,
     ReviewItem,
     SealedEnvelope,
+    SentNotice,
     Session,
     SetupStarted,
     SsoConnection,
@@ -46,6 +59,7 @@ from bailee.client import (
     Suppression,
     Tenant,
     TenantRole,
+    TimelineEntry,
     TotpEnrolment,
 )
 from bailee.client.binding import Batch, Group, Operation, Paged, Streamed
@@ -122,6 +136,14 @@ SUPPRESSION = {
     "id": "su1", "rule_id": "r1", "title": "Guessing", "of_one_group": True, "reason": "Expected so.",
     "created_by": "a1",
 }  # fmt: skip
+INCIDENT = {"id": "i1", "number": 1, "title": "A", "phase": "identified", "severity": "low"}
+TASK = {"id": "k1", "title": "Do it"}
+NOTICE = {"incident_id": "i1", "tenant_id": "t1", "version": 1, "state": "draft"}
+BREACH = {"verified_at": NOW, "due_at": NOW}
+RESULT = {"id": "x1", "passed": True}
+TRIGGER = {"id": "g1", "level": "high"}
+HERE = "/api/v1/incidents/i1"
+THERE = "/api/v1/incidents/i1/notices/t1"
 STAFF = "/api/v1/staff/a1"
 FACTORS = "/api/v1/account/factors"
 MEMBERS = "/api/v1/members"
@@ -479,6 +501,145 @@ FEDERATION: list[Case] = [
     ("DELETE /api/v1/sso", lambda c: c.sso.remove(), "", None, type(None)),
 ]
 
+INCIDENTS: list[Case] = [
+    (f"GET {HERE}", lambda c: c.incidents.get("i1"), "", {"incident": INCIDENT}, IncidentDetails),
+    (
+        "POST /api/v1/incidents",
+        lambda c: c.incidents.open("A", "b", impact="none", extent="one"),
+        '{"title":"A","summary":"b","impact":"none","extent":"one","subprocessor":"","subprocessor_reference":""}',
+        INCIDENT,
+        Incident,
+    ),
+    (
+        f"PUT {HERE}",
+        lambda c: c.incidents.change("i1", "A", "b", version=2),
+        '{"title":"A","summary":"b","subprocessor":"","subprocessor_reference":"","version":2}',
+        INCIDENT,
+        Incident,
+    ),
+    (
+        f"PUT {HERE}/severity",
+        lambda c: c.incidents.assess("i1", impact="none", extent="one"),
+        '{"impact":"none","extent":"one"}',
+        INCIDENT,
+        Incident,
+    ),
+    (
+        f"PUT {HERE}/people",
+        lambda c: c.incidents.assign("i1", owner="a1"),
+        '{"owner":"a1","deputy":null}',
+        INCIDENT,
+        Incident,
+    ),
+    (
+        f"POST {HERE}/move",
+        lambda c: c.incidents.move("i1", "triaged", "Looked at it."),
+        '{"to":"triaged","reason":"Looked at it."}',
+        INCIDENT,
+        Incident,
+    ),
+    (
+        f"POST {HERE}/timeline",
+        lambda c: c.incidents.note("i1", "Seen.", event_id="e1"),
+        '{"text":"Seen.","at":null,"event":"e1"}',
+        {"id": "n1", "text": "Seen."},
+        TimelineEntry,
+    ),
+    (
+        f"POST {HERE}/tasks",
+        lambda c: c.incidents.add_task("i1", "Do it"),
+        '{"title":"Do it","assignee":null,"due_at":null}',
+        TASK,
+        IncidentTask,
+    ),
+    (f"PUT {HERE}/tasks/k1", lambda c: c.incidents.complete_task("i1", "k1"), '{"done":true}', TASK, IncidentTask),
+    (f"POST {HERE}/playbook", lambda c: c.incidents.follow_playbook("i1", "x"), '{"playbook":"x"}', [TASK], list),
+    (
+        f"POST {HERE}/alerts",
+        lambda c: c.incidents.link_alert("i1", "al1"),
+        '{"alert":"al1"}',
+        {"alert_id": "al1", "tenant_id": "t1", "title": "A"},
+        LinkedAlert,
+    ),
+    (
+        f"PUT {HERE}/evidence/a%20b.txt",
+        lambda c: c.incidents.attach("i1", "a b.txt", b"x"),
+        "x",
+        {"id": "f1", "name": "a b.txt", "sha256": "00"},
+        Attachment,
+    ),
+    (
+        f"PUT {HERE}/postmortem",
+        lambda c: c.incidents.review("i1", cause="a", lessons="b", tasks=["c"]),
+        '{"cause":"a","lessons":"b","tasks":["c"]}',
+        INCIDENT,
+        Incident,
+    ),
+    ("GET /api/v1/playbooks", lambda c: c.incidents.playbooks(), "", [{"name": "x", "title": "X"}], list),
+    (
+        f"POST {HERE}/breach",
+        lambda c: c.incidents.verify_breach("i1", "Seen."),
+        '{"facts":"Seen.","at":null}',
+        BREACH,
+        Breach,
+    ),
+    (
+        f"POST {HERE}/breach/dismiss",
+        lambda c: c.incidents.dismiss_breach("i1", "A test."),
+        '{"reason":"A test."}',
+        INCIDENT,
+        Incident,
+    ),
+    (
+        f"POST {HERE}/reach",
+        lambda c: c.incidents.trace(
+            "i1", since=datetime(2026, 3, 1, tzinfo=UTC), until=datetime(2026, 3, 2, tzinfo=UTC), keys=["k"]
+        ),
+        '{"since":"2026-03-01T00:00:00+00:00","until":"2026-03-02T00:00:00+00:00","accounts":[],"keys":["k"],'
+        '"sessions":[],"addresses":[],"store":"","subprocessor":""}',
+        {"id": "r1"},
+        Reach,
+    ),
+    ("GET /api/v1/incident-triggers", lambda c: c.incidents.triggers(), "", [TRIGGER], list),
+    (
+        "POST /api/v1/incident-triggers",
+        lambda c: c.incidents.set_trigger(impact="none", extent="one", level="high"),
+        '{"impact":"none","extent":"one","rule_id":null,"level":"high","playbook":""}',
+        TRIGGER,
+        IncidentTrigger,
+    ),
+    ("DELETE /api/v1/incident-triggers/g1", lambda c: c.incidents.remove_trigger("g1"), "", None, type(None)),
+    ("GET /api/v1/exercises", lambda c: c.incidents.exercises(), "", [RESULT], list),
+    (
+        "POST /api/v1/exercises",
+        lambda c: c.incidents.begin_exercise(drill=True),
+        '{"drill":true}',
+        {"result": RESULT},
+        BegunExercise,
+    ),
+    (f"POST {HERE}/end-exercise", lambda c: c.incidents.end_exercise("i1"), "", RESULT, ExerciseResult),
+    ("GET /api/v1/notices/i1", lambda c: c.notices.get("i1"), "", {"versions": [NOTICE]}, SentNotice),
+    (f"GET {THERE}", lambda c: c.notices.show("i1", "t1"), "", {"versions": [NOTICE]}, NoticeDetails),
+    (f"POST {THERE}", lambda c: c.notices.draft("i1", "t1"), "", NOTICE, Notice),
+    (
+        f"PUT {THERE}/1",
+        lambda c: c.notices.edit("i1", "t1", 1, nature="It happened."),
+        '{"nature":"It happened.","impact":null,"mitigation_taken":null,"mitigation_planned":null,"contact":null,'
+        '"late_reason":null}',
+        NOTICE,
+        Notice,
+    ),
+    (f"POST {THERE}/1/approve", lambda c: c.notices.approve("i1", "t1", 1), "", NOTICE, Notice),
+    (f"POST {THERE}/1/send", lambda c: c.notices.send("i1", "t1", 1), "", NOTICE, Notice),
+    (
+        f"POST {THERE}/1/discard",
+        lambda c: c.notices.discard("i1", "t1", 1, "None."),
+        '{"reason":"None."}',
+        None,
+        type(None),
+    ),
+]
+
 LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/collections?limit=7", lambda c: c.collections.list(page_size=7), COLLECTION),
     ("/api/v1/keys", lambda c: c.keys.list(), KEY),
@@ -486,6 +647,13 @@ LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/tenants/t1/keys", lambda c: c.tenants.keys.list("t1"), KEY),
     ("/api/v1/alerts?status=open", lambda c: c.alerts.list(status="open"), ALERT),
     ("/api/v1/suppressions", lambda c: c.alerts.suppressions(), SUPPRESSION),
+    ("/api/v1/incidents?state=closed", lambda c: c.incidents.list(state="closed"), INCIDENT),
+    ("/api/v1/notices", lambda c: c.notices.list(), NOTICE),
+    (
+        "/api/v1/notices/i1/subjects?sureness=possible",
+        lambda c: c.notices.subjects("i1", sureness="possible"),
+        {"subject": "ada"},
+    ),
     ("/api/v1/staff?search=ada", lambda c: c.staff.list(search="ada"), ACCOUNT),
     ("/api/v1/staff/invitations", lambda c: c.staff.invitations.list(), INVITATION),
     ("/api/v1/elevations?limit=7", lambda c: c.elevations.list(page_size=7), ELEVATION),
@@ -502,7 +670,7 @@ LISTS: list[tuple[str, Act, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("case", SINGLE + ACCESS + FEDERATION, ids=lambda case: case[0])
+@pytest.mark.parametrize("case", SINGLE + ACCESS + FEDERATION + INCIDENTS, ids=lambda case: case[0])
 async def test_operation_sends_its_request_and_reads_its_answer(rig_of: RigOf, case: Case) -> None:
     request_line, act, body, answer, kind = case
     rig = rig_of(httpx2.Response(204) if answer is None else httpx2.Response(200, json=answer))
