@@ -69,7 +69,7 @@ CREATE TABLE incident_attachments (
 CREATE INDEX incident_attachments_by_incident ON incident_attachments (incident_id, attachment_id);
 
 CREATE TABLE incident_alerts (
-    incident_id uuid NOT NULL CONSTRAINT incident_alerts_incident_fkey REFERENCES incidents (incident_id),
+    incident_id uuid NOT NULL,
     tenant_id uuid NOT NULL,
     alert_id uuid NOT NULL,
     CONSTRAINT incident_alerts_pkey PRIMARY KEY (tenant_id, alert_id, incident_id),
@@ -218,10 +218,11 @@ ALTER TABLE notices ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notice_deliveries ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notice_subjects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notice_readings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
--- A tenant sees what it was sent, and nothing that is still being written.
 CREATE POLICY tenant ON notices TO bailee_tenant
-USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid AND state = 'sent')
-WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid AND state = 'sent');
+USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
+WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
+-- And of that, only what it was sent: nothing that is still being written.
+CREATE POLICY sent ON notices AS RESTRICTIVE TO bailee_tenant USING (state = 'sent');
 CREATE POLICY operator ON notices TO bailee_operator USING (true) WITH CHECK (true);
 CREATE POLICY tenant ON notice_deliveries TO bailee_tenant
 USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
