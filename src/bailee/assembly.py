@@ -58,6 +58,7 @@ from bailee.monitoring import checks as monitoring_checks
 from bailee.monitoring.alerts import Alerts
 from bailee.monitoring.countries import Countries
 from bailee.monitoring.detector import Detector, load_rules
+from bailee.monitoring.support import SupportCases
 from bailee.stores import checks as stores_checks
 from bailee.stores.collection import Collections
 from bailee.stores.files import Files
@@ -110,6 +111,7 @@ class Services(msgspec.Struct, frozen=True):
     alerts: Alerts
     detector: Detector
     incidents: IncidentServices
+    support_cases: SupportCases
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -225,9 +227,12 @@ async def _compose(
         log.warning("a rule is left out", file=fault.file, rule=fault.rule, fault=fault.message)
     alerts = Alerts(events, mail, settings.base_url, clock)
     detector = Detector(database, alerts, rules, Countries(settings.monitoring.country_file), clock)
+    reached = Reached(collections, vault)
+    support_cases = SupportCases(database, events, tenants, vault, reached, mail, settings.base_url, clock)
+    support_cases.register(jobs)
     evidence_key = DataKey(_EVIDENCE_KEY, await keyring.instance_secret("evidence", KEY))
     incidents = incidents_services.compose(
-        settings, database, events, mail, alerts, rules, tenants, Reached(collections, vault), probes, vault, subjects,
+        settings, database, events, mail, alerts, rules, tenants, reached, probes, vault, subjects,
         evidence_key, clock,
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
@@ -263,6 +268,7 @@ async def _compose(
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
         assurance=assurance, alerts=alerts, detector=detector, incidents=incidents,
+        support_cases=support_cases,
     )  # fmt: skip
 
 

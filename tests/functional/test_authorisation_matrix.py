@@ -317,7 +317,12 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         made("PUT", "/collections/theirs", definition)
         record = made("POST", "/collections/theirs/records", {"subject": "theirs", "data": {"name": "n"}})
         http.put("/api/v1/files/theirs", content=b"x").raise_for_status()
-    alert, suppression, rule, incident = (str(uuid4()) for _ in range(4))
+    alert, suppression, rule, incident, case = (str(uuid4()) for _ in range(5))
+    demo.sql(
+        "INSERT INTO support_cases (tenant_id, case_id, reason, asked_by, hours, collections, holders, records)"
+        " VALUES (%s, %s, 'x', %s, 1, '{theirs}', '{}', '{}')",
+        (theirs["id"], case, str(uuid4())),
+    )
     demo.sql(
         "INSERT INTO notices (tenant_id, incident_id, version, number, state, exercise, nature, impact,"
         " mitigation_taken, mitigation_planned, contact, verified_at, due_at, edited_by, approved_by, sent_at, reached)"
@@ -338,7 +343,7 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         "account": other.id, "invitation": invited["id"], "key": key["id"], "client": client["id"],
         "domain": domain["id"], "role": "theirs", "collection": "theirs", "record": record["id"], "file": "theirs",
         "name": "theirs", "subject": "theirs", "tenant": theirs["id"],
-        "alert": alert, "suppression": suppression, "incident": incident, "version": "1",
+        "alert": alert, "suppression": suppression, "incident": incident, "case": case, "version": "1",
     }  # fmt: skip
 
 

@@ -382,6 +382,29 @@ def _reading_leaves_no_trace(instance: Instance) -> Callable[[], object]:
     return mend
 
 
+def _staff_reads_after_the_case(instance: Instance) -> Callable[[], object]:
+    event, case = str(uuid.uuid4()), str(uuid.uuid4())
+    instance.sql(
+        "INSERT INTO support_cases (tenant_id, case_id, reason, asked_by, hours, collections, holders, records, state,"
+        " decided_at, expires_at) SELECT tenant_id, %s, 'x', account_id, 1, '{probe}', '{}', '{}', 'granted',"
+        " now() - interval '2 hours', now() - interval '1 hour' FROM tenants t, accounts a"
+        " WHERE t.name = 'Strict' AND a.email = 'owner@bailee.example'",
+        (case,),
+    )
+    instance.sql(
+        "INSERT INTO events SELECT c.tenant_id, %s, now(), 'support.record_read', 'staff', c.asked_by::text, 'success',"
+        " convert_to(json_build_object('details', json_build_object('case', c.case_id))::text, 'UTF8'), ''"
+        " FROM support_cases c WHERE c.case_id = %s",
+        (event, case),
+    )
+
+    def mend() -> None:
+        instance.sql("DELETE FROM events WHERE event_id = %s", (event,))
+        instance.sql("DELETE FROM support_cases WHERE case_id = %s", (case,))
+
+    return mend
+
+
 type Break = Callable[[Instance], Callable[[], object]]
 BREAKS: list[tuple[str, Break]] = [
     ("access.no_default_secret", _readable_root_key),
@@ -409,6 +432,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("stores.no_plaintext_at_rest", lambda i: _write(i.data / "left-behind", f"x {CANARY}")),
     ("monitoring.no_content_in_logs", lambda i: _write(i.data / "logs" / "worker.log.1", f"content {CANARY}\n")),
     ("monitoring.no_content_in_logs", _staff_reads_content),
+    ("monitoring.no_content_in_logs", _staff_reads_after_the_case),
     ("monitoring.attacks_are_found", _detector_blinded),
     ("monitoring.attacks_are_found", _detector_stuck),
     ("monitoring.ledger_verifies", _leaf_altered),

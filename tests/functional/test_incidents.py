@@ -273,7 +273,7 @@ def test_people_exercise_and_a_drill_passes(
     console.sees("status", "The drill has passed")
     console.press("Begin a tabletop exercise")
     console.sees("status", "The incident is open")
-    expect(console.page.get_by_text("This is an exercise with synthetic")).to_be_visible()
+    expect(console.page.get_by_text("Nothing of it leaves the house")).to_be_visible()
     console.press("End the exercise")
     console.sees("status", "The exercise is over")
     console.go("/exercises")

@@ -38,6 +38,7 @@ SCOPES: dict[str, frozenset[str]] = {
         "alerts.acknowledge", "alerts.assign", "alerts.close", "alerts.note", "alerts.suppress",
         "alerts.end_suppression",
     }),
+    "support_cases:read": frozenset({"support_cases.read"}),
     "notices:read": frozenset({"notices.read", "notices.open", "notices.list_subjects"}),
     "scim": frozenset({"scim.provision"}),
 }  # fmt: skip
@@ -47,11 +48,13 @@ TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
     "sso.read", "tenant.read", "alerts.read", "notices.read", "notices.open", "notices.list_subjects",
+    "support_cases.read",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
 
 TENANT_PERMISSIONS = frozenset().union(*SCOPES.values()) | TENANT_READING | {
     "roles.define", "roles.delete", "members.reset_factors", "policy.change",
+    "support_cases.grant", "support_cases.refuse", "support_cases.end",
     "sso.configure", "sso.remove", "domains.add", "domains.verify", "domains.remove",
 }  # fmt: skip
 """Everything that can be done within a tenant."""
@@ -97,13 +100,19 @@ _SECURITY = frozenset({
     "elevations.decide", "reviews.open", "reviews.close", "reviews.read", "privileges.report",
     "tenants.read", "tenants.move", "tenants.rotate_key", "tenant_keys.read", "tenant_keys.withdraw",
     "events.read", "measures.check", "clients.read", "provider.rotate_keys", "alerts.read", *SCOPES["alerts:write"],
-    *_HANDLING,
+    *_HANDLING, "support_cases.read", "support_cases.end",
 })  # fmt: skip
-_DATA_PROTECTION = _HANDLING | {"tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read"}
-_SUPPORT = frozenset({"tenants.read", "tenant_keys.read", "clients.read"})
+_DATA_PROTECTION = _HANDLING | {
+    "tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read", "support_cases.read",
+    "support_cases.end",
+}  # fmt: skip
+_SUPPORT = frozenset({
+    "tenants.read", "tenant_keys.read", "clients.read", "support_cases.read", "support_cases.request",
+    "support_cases.look", "support_cases.end",
+})  # fmt: skip
 _AUDITOR = frozenset({
     "tenants.read", "tenant_keys.read", "events.read", "accounts.read", "reviews.read", "privileges.report",
-    "clients.read", "alerts.read", "incidents.read",
+    "clients.read", "alerts.read", "incidents.read", "support_cases.read",
 })  # fmt: skip
 CRITICAL = frozenset({"tenants.close"})
 """What nobody holds standing: there is no way back from it."""
@@ -130,6 +139,7 @@ _PRIVACY = frozenset({
     "tenant.read", "collections.read", "records.read", "records.search", "records.fetch", "files.open",
     "subjects.view", "subjects.erase", "events.read", "measures.read", "keys.read", "clients.read", "members.read",
     "roles.read", "policy.read", "alerts.read", *SCOPES["notices:read"],
+    "support_cases.read", "support_cases.grant", "support_cases.refuse", "support_cases.end",
 })  # fmt: skip
 
 TENANT_ROLES: dict[str, Role] = {
@@ -141,6 +151,7 @@ TENANT_ROLES: dict[str, Role] = {
     "auditor": Role("Auditor", frozenset({
         "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
         "policy.read", "sso.read", "collections.read", "alerts.read", "notices.read", "notices.open",
+        "support_cases.read",
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""

@@ -834,6 +834,52 @@ class ExerciseEnded(Details, frozen=True):
     passed: bool
 
 
+# --- support cases --------------------------------------------------------------------------------------
+
+
+class SupportRequested(Details, frozen=True):
+    action = "support.requested"
+    collections: Count
+    subjects: Count
+    records: Count
+    hours: Count
+
+
+class SupportGranted(Details, frozen=True):
+    action = "support.granted"
+    collections: Count
+    subjects: Count
+    records: Count
+    hours: Count
+
+
+class SupportRefused(Details, frozen=True):
+    action = "support.refused"
+
+
+class SupportEnded(Details, frozen=True):
+    action = "support.ended"
+    because: Literal["over", "customer", "staff"]
+
+
+class SupportRead(Details, frozen=True):
+    action = "support.record_read"
+    reach = Reach.READ
+    collection: Name
+    case: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
+
+
+class SupportListed(Details, frozen=True):
+    action = "support.records_listed"
+    reach = Reach.READ
+    count: Count
+    case: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
+
+    @property
+    def reached(self) -> int:
+        return self.count
+
+
 class EventsExported(Details, frozen=True):
     action = "events.exported"
     count: Count

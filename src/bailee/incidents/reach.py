@@ -33,9 +33,9 @@ from bailee.tenants.service import Tenants
 _MOST = 200
 _AT_ONCE = 6
 _LONGEST = timedelta(days=3650)
-_RECORD, _FILE, _SUBJECT = "record.", "file.", "subject."
+_RECORD, _FILE, _SUBJECT = ("record.", "support.record_read"), "file.", "subject."
 SINGLE = ["record.read", "record.changed", "record.deleted", "file.read", "file.stored", "file.deleted",
-          "subject.viewed", "subject.erased"]  # fmt: skip
+          "subject.viewed", "subject.erased", "support.record_read"]  # fmt: skip
 """Actions whose event names the one thing that was reached."""
 
 

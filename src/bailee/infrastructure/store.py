@@ -29,10 +29,12 @@ async def list_tables(tx: OperatorReader) -> list[TableSecurity]:
             has_table_privilege('bailee_tenant', c.oid, 'SELECT') AS readable,
             ARRAY(
                 SELECT coalesce(pg_get_expr(p.polqual, c.oid), '') FROM pg_policy p
-                WHERE p.polrelid = c.oid AND p.polpermissive AND (p.polroles && ARRAY['bailee_tenant'::regrole::oid, 0::oid])
+                WHERE p.polrelid = c.oid AND p.polpermissive
+                  AND (p.polroles && ARRAY['bailee_tenant'::regrole::oid, 0::oid])
                 UNION ALL
                 SELECT coalesce(pg_get_expr(p.polwithcheck, c.oid), '') FROM pg_policy p
-                WHERE p.polrelid = c.oid AND p.polpermissive AND (p.polroles && ARRAY['bailee_tenant'::regrole::oid, 0::oid])
+                WHERE p.polrelid = c.oid AND p.polpermissive
+                  AND (p.polroles && ARRAY['bailee_tenant'::regrole::oid, 0::oid])
             ) AS policies,
             (
                 SELECT a.attname::text FROM pg_index i

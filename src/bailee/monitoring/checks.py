@@ -30,6 +30,7 @@ from bailee.monitoring.detector import lag_of, rule_folders
 from bailee.monitoring.sigma.rules import RuleSet
 from bailee.monitoring.sigma.trials import find_trials, run_trial
 from bailee.monitoring.store import evidence as store
+from bailee.monitoring.store.support import count_reads_outside
 from bailee.stores.probes import COLLECTION, Probes
 
 _LATE = timedelta(minutes=1)
@@ -146,15 +147,16 @@ async def no_content_in_logs(
         events = await store.count_events_with(reader, PREFIX)
         jobs = await store.count_jobs_with(reader, PREFIX)
         staff = await store.count_staff_reads(reader)
+        outside = await count_reads_outside(reader)
     search = await search_files(
         settings.data, [settings.data / "logs", settings.data / "main" / "log", settings.data / "keyring" / "log"]
     )
     facts: Facts = {
         "requests": len(answers), "answered": sum(a < 500 for a in answers), "log_files": search.files,  # noqa: PLR2004
         "found_in": search.found, "events_with_content": events, "jobs_with_content": jobs,
-        "staff_reads_of_content": staff, "search_proven": search.proven,
+        "staff_reads_of_content": staff, "reads_outside_a_case": outside, "search_proven": search.proven,
     }  # fmt: skip
-    if search.found or events or jobs or staff:
+    if search.found or events or jobs or staff or outside:
         return Finding(Verdict.BROKEN, "Content has reached a log, or staff has reached content.", facts)
     if not search.proven or 200 not in answers or 422 not in answers:  # noqa: PLR2004
         return Finding(Verdict.UNKNOWN, "The probe did not go through; nothing is proven.", facts)

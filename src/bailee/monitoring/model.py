@@ -60,6 +60,37 @@ class AlertNote(msgspec.Struct, frozen=True):
     written_at: datetime
 
 
+class CaseState(StrEnum):
+    """Where a support case is in its life."""
+
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+
+class SupportCase(msgspec.Struct, frozen=True):
+    """What a tenant lets somebody of the operator's staff see, until when, and why they have asked."""
+
+    tenant_id: TenantId
+    id: UUID
+    reason: str
+    asked_by: UUID
+    asked_at: datetime
+    hours: int
+    collections: list[str]
+    subjects: int
+    """Of how many data subjects everything is in it."""
+    records: list[UUID]
+    state: CaseState
+    """As it is now: a granted case whose time is up has ended."""
+    decided_by: str | None
+    decided_at: datetime | None
+    expires_at: datetime | None
+    ended_at: datetime | None
+    ended_by: str | None
+
+
 class Suppression(msgspec.Struct, frozen=True):
     """That a rule is not to be told for a while, of everything or of one group."""
 

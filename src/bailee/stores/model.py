@@ -45,6 +45,15 @@ class CollectionRecord(Record, frozen=True, kw_only=True):
     collection: str
 
 
+class Scope(msgspec.Struct, frozen=True):
+    """A part of what a tenant stores: whole collections, all of some data subjects, single records."""
+
+    collections: list[str]
+    holders: list[bytes]
+    """Blind indexes of the subjects' identifiers."""
+    records: list[UUID]
+
+
 class StoredFile(msgspec.Struct, frozen=True):
     """A file's description. `sha256` is of the plaintext, in hex."""
 

@@ -32,7 +32,7 @@ from bailee.foundation.principal import Principal
 from bailee.stores import store
 from bailee.stores.datamap import Definition
 from bailee.stores.errors import RecordExists, VersionMismatch
-from bailee.stores.model import MAX_SUBJECT, CollectionRow, Record, Secrets
+from bailee.stores.model import MAX_SUBJECT, CollectionRecord, CollectionRow, Record, Scope, Secrets
 from bailee.stores.search import field_scope, tokens_of
 from bailee.stores.store import RecordRow, SubjectRow
 from bailee.stores.validation import validate
@@ -197,6 +197,26 @@ class Vault:
         return await self.open_rows(tx.tenant, rows), following
 
     # --- for the rooms beside it ----------------------------------------------------------------------
+
+    async def scoped(
+        self, tx: TenantReader, scope: Scope, *, only: UUID | None = None, after: UUID | None = None, limit: int = 1
+    ) -> tuple[list[CollectionRecord], UUID | None]:
+        """Records within a scope, or the one `only`, and where the next page begins. Who gives them out records it."""
+        rows = await store.list_in_scope(
+            tx, scope.collections, scope.holders, scope.records, only=only, after=after, limit=limit + 1
+        )
+        page = rows[:limit]
+        names = {row.record_id: row.collection for row in page}
+        records = [
+            CollectionRecord(r.id, r.version, r.subject, r.data, r.created_at, r.updated_at, collection=names[r.id])
+            for r in await self.open_rows(tx.tenant, page)
+        ]
+        return records, page[-1].record_id if len(rows) > limit else None
+
+    async def holder(self, tenant: TenantId, subject: str) -> bytes:
+        """The blind index of a data subject's identifier. Raises Invalid."""
+        verify_subject(None, subject)
+        return holder_of(await self._keyring.index_key(tenant), subject)
 
     async def open_rows(self, tenant: TenantId, rows: Iterable[RecordRow]) -> list[Record]:
         """Sealed rows, opened. One whose key is destroyed is left out: it is being erased."""

@@ -106,6 +106,7 @@ _TAGS = (
     "Files",
     "Events",
     "Alerts",
+    "Support cases",
     "Incidents",
     "Notices",
     "Measures",
@@ -113,7 +114,7 @@ _TAGS = (
 )
 _PROVIDED = (
     "settings", "clock", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files",
-    "subjects", "assurance", "alerts",
+    "subjects", "assurance", "alerts", "support_cases",
 )  # fmt: skip
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")

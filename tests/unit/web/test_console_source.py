@@ -15,7 +15,7 @@ HANDLERS = sorted([*SOURCE.glob("**/pages.py"), *SOURCE.glob("**/pages/*.py")])
 RECORDED = {
     ("pages/staff.py", "report_privileges"), ("incidents/pages/incidents.py", "open_evidence"),
     ("incidents/pages/notices.py", "show_notice"), ("incidents/pages/notices.py", "list_subjects"),
-    ("incidents/pages/notices.py", "notice_pdf"),
+    ("incidents/pages/notices.py", "notice_pdf"), ("monitoring/pages/support.py", "list_records"),
 }  # fmt: skip
 """GETs whose reading leaves an event, as reading of that kind does; they change nothing else."""
 WAY_ON = {"provider_leave.html"}

@@ -40,7 +40,7 @@ async def count_jobs_with(tx: OperatorReader, text: str) -> int:
 
 
 async def count_staff_reads(tx: OperatorReader) -> int:
-    """Content that staff has read or written. There is no way to, short of a case that the tenant grants."""
+    """Content that staff has read or written by a way that is not theirs: within a case they leave other events."""
     count: int = await tx.value(
         """
         SELECT count(*) FROM events

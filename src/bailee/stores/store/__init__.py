@@ -37,6 +37,7 @@ from bailee.stores.store.records import (
     insert_records,
     insert_tokens,
     list_by_holder,
+    list_in_scope,
     list_records,
     update_record,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "list_by_holder",
     "list_collections",
     "list_files",
+    "list_in_scope",
     "list_object_ids",
     "list_records",
     "list_versions",

@@ -116,6 +116,27 @@ async def list_by_holder(tx: TenantReader, holder: bytes, *, after: UUID | None,
     )
 
 
+async def list_in_scope(
+    tx: TenantReader, collections: list[str], holders: list[bytes], ids: list[UUID], *, only: UUID | None = None,
+    after: UUID | None = None, limit: int = 1,
+) -> list[RecordRow]:  # fmt: skip
+    """Records that are in one of these collections, or of one of these subjects, or among these ids, in their order."""
+    return await tx.all(
+        RecordRow,
+        _RECORD
+        + """
+        WHERE (
+            r.collection = ANY(%(collections)s) OR r.holder = ANY(%(holders)s) OR r.record_id = ANY(%(ids)s)
+          ) AND (%(only)s::uuid IS NULL OR r.record_id = %(only)s)
+          AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
+        ORDER BY r.record_id LIMIT %(limit)s
+        """,
+        {
+            "collections": collections, "holders": holders, "ids": ids, "only": only, "after": after, "limit": limit,
+        },
+    )  # fmt: skip
+
+
 async def hold_records(tx: TenantWriter, collection: str, *, after: UUID | None, limit: int) -> list[RecordRow]:
     """A stretch of a collection, held against change until `tx` ends."""
     return await tx.all(

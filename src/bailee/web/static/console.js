@@ -67,3 +67,14 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
     fault.hidden = false;
   });
 }
+
+// A part of a page that is renewed while somebody looks at it.
+setInterval(async () => {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    if (document.hidden || part.contains(document.activeElement)) continue;
+    const answer = await fetch(part.dataset.live).catch(() => null);
+    if (!answer || !answer.ok || answer.redirected) continue;
+    const made = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
+    if (made) part.replaceWith(document.adoptNode(made));
+  }
+}, 3000);
