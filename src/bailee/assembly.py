@@ -58,6 +58,7 @@ from bailee.monitoring import checks as monitoring_checks
 from bailee.monitoring.alerts import Alerts
 from bailee.monitoring.countries import Countries
 from bailee.monitoring.detector import Detector, load_rules
+from bailee.monitoring.jobs import Forgetting
 from bailee.monitoring.support import SupportCases
 from bailee.stores import checks as stores_checks
 from bailee.stores.collection import Collections
@@ -112,6 +113,7 @@ class Services(msgspec.Struct, frozen=True):
     detector: Detector
     incidents: IncidentServices
     support_cases: SupportCases
+    forgetting: Forgetting
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -227,6 +229,8 @@ async def _compose(
         log.warning("a rule is left out", file=fault.file, rule=fault.rule, fault=fault.message)
     alerts = Alerts(events, mail, settings.base_url, clock)
     detector = Detector(database, alerts, rules, Countries(settings.monitoring.country_file), clock)
+    forgetting = Forgetting(database, events, settings.monitoring.retention, clock)
+    forgetting.register(jobs)
     reached = Reached(collections, vault)
     support_cases = SupportCases(database, events, tenants, vault, reached, mail, settings.base_url, clock)
     support_cases.register(jobs)
@@ -268,7 +272,7 @@ async def _compose(
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
         assurance=assurance, alerts=alerts, detector=detector, incidents=incidents,
-        support_cases=support_cases,
+        support_cases=support_cases, forgetting=forgetting,
     )  # fmt: skip
 
 

@@ -880,9 +880,38 @@ class SupportListed(Details, frozen=True):
         return self.count
 
 
+class EventsForgotten(Details, frozen=True):
+    action = "events.forgotten"
+    kind: Literal["content_access", "authentication", "operation", "administration"]
+    count: Count
+    days: Count
+
+
 class EventsExported(Details, frozen=True):
     action = "events.exported"
     count: Count
+
+
+_AUTHENTICATION = ("session.", "device.", "client.token_", "client.authorised", "client.refused")
+_OPERATION = ("instance.", "system.", "check.", "authorisation.", "exercise.", "events.", "alert.")
+
+
+def retention_classes() -> dict[str, list[str]]:
+    """The actions of each class of events that are kept equally long."""
+    found: dict[str, list[str]] = {
+        "content_access": [], "authentication": [], "operation": [], "administration": [],
+    }  # fmt: skip
+    for kind in Details.__subclasses__():
+        if kind.reach is not None and kind.action not in ("subject.erased", "support.record_read"):
+            name = "content_access"
+        elif kind.action.startswith(_AUTHENTICATION):
+            name = "authentication"
+        elif kind.action.startswith(_OPERATION):
+            name = "operation"
+        else:
+            name = "administration"
+        found[name].append(kind.action)
+    return found
 
 
 def reaching(reach: Reach) -> list[str]:

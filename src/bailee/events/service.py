@@ -1,15 +1,17 @@
 """Recording events and proving them."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 
 from bailee.events import store
-from bailee.events.catalogue import Details
+from bailee.events.catalogue import Details, EventsForgotten, retention_classes
 from bailee.events.model import Event, Object, Outcome, make_event
 from bailee.events.store import EventRow, NewEvent
+from bailee.events.verbs import SYSTEM, verb
 from bailee.foundation.clock import Clock
-from bailee.foundation.database import Reader, TenantReader, Writer
+from bailee.foundation.database import OperatorWriter, Reader, TenantReader, Writer
 from bailee.foundation.errors import Invalid, NotFound
 from bailee.foundation.ids import OPERATOR, TenantId, new_id
 from bailee.foundation.principal import Principal
@@ -78,6 +80,19 @@ class Events:
         """Those of `ids` that `tx` may see and that have not been forgotten, newest first."""
         rows = await store.list_by_ids(tx, ids)
         return [_listed(row) for row in reversed(rows)]
+
+    @verb(EventsForgotten, permission=SYSTEM)
+    async def forget(self, tx: OperatorWriter, kind: str, *, days: int, most: int, by: Principal) -> int:
+        """Deletes up to `most` bodies and salts of a retention class that are older than `days`; how many it were.
+
+        The commitments stay in the ledger, which verifies as before: without its salt none can be told from noise. What
+        has no number yet, or has not passed the rules, stays.
+        """
+        actions = retention_classes()[kind]
+        gone = await store.delete_old(tx, actions, self._clock.now() - timedelta(days=days), most)
+        details = msgspec.convert({"kind": kind, "count": gone, "days": days}, EventsForgotten)
+        await self.record(tx, details, by=by)
+        return gone
 
     async def prove(self, tx: Reader, ids: list[UUID]) -> Evidence:
         """An evidence bundle of events that `tx` may see. Raises NotFound, LedgerPending or Invalid."""

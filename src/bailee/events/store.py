@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from bailee.foundation.database import Reader, Writer
+from bailee.foundation.database import OperatorReader, OperatorWriter, Reader, Writer
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -72,3 +72,28 @@ async def list_events(
 
 async def list_by_ids(tx: Reader, ids: list[UUID]) -> list[EventRow]:
     return await tx.all(EventRow, _SELECT + " WHERE e.event_id = ANY(%s) ORDER BY e.event_id", (ids,))
+
+
+async def has_old(tx: OperatorReader, actions: list[str], before: datetime) -> bool:
+    """Whether there is anything to forget."""
+    found: bool = await tx.value(
+        "SELECT EXISTS (SELECT FROM events WHERE action = ANY(%s) AND occurred_at < %s)", (actions, before)
+    )
+    return found
+
+
+async def delete_old(tx: OperatorWriter, actions: list[str], before: datetime, most: int) -> int:
+    """Forgets events that are numbered and that the detector has seen, the oldest first."""
+    return await tx.run(
+        """
+        DELETE FROM events e USING (
+            SELECT v.tenant_id, v.event_id FROM events v
+            JOIN ledger_leaves l ON l.tenant_id = v.tenant_id AND l.entry_id = v.event_id
+            WHERE v.action = ANY(%s) AND v.occurred_at < %s
+              AND l.leaf_index < coalesce((SELECT next_leaf FROM detector_state), 0)
+            ORDER BY v.event_id LIMIT %s
+        ) AS old
+        WHERE e.tenant_id = old.tenant_id AND e.event_id = old.event_id
+        """,
+        (actions, before, most),
+    )

@@ -21,6 +21,8 @@ from bailee.foundation.errors import ConfigurationError
 
 EMBEDDED = "embedded"
 _MAX_PORT = 65_535
+_LEAST_DAYS = 30
+"""Rules look back, incidents are found late: no event goes earlier."""
 _CLIENT_VARIABLES = frozenset({"BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG"})
 _ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 MAILBOX = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*", re.ASCII)
@@ -118,6 +120,19 @@ class MailSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Address(name, addr_spec=mailbox)
 
 
+class EventRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many days events of each class are kept; 0 for ever. Their commitments stay in the ledger."""
+
+    content_access: int = 400
+    """Reading and changing of what tenants store."""
+    authentication: int = 400
+    """Sign-ins, second factors, tokens."""
+    operation: int = 400
+    """Of the instance itself: checks, errors, refusals, drills."""
+    administration: int = 0
+    """Everything else: accounts, roles, keys, policies, erasures, incidents, notices."""
+
+
 class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is looked for in the events."""
 
@@ -125,6 +140,7 @@ class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A folder with Sigma rules of the operator's own, beside those that ship."""
     lists: dict[str, list[str]] = msgspec.field(default_factory=lambda: {"canaries": []})
     """What rules name as `%name%` with the modifier `expand`; `canaries` are ids that nobody has a reason to touch."""
+    retention: EventRetention = EventRetention()
     country_file: str = ""
     """A MaxMind DB with countries, such as GeoLite2 Country or DB-IP Lite; without one no country is known."""
 
@@ -243,6 +259,9 @@ def _verify(settings: Settings) -> None:
         _verify_network(network)
     if settings.mail.host:
         _verify_mail(settings.mail)
+    for name, days in msgspec.structs.asdict(settings.monitoring.retention).items():
+        if days != 0 and days < _LEAST_DAYS:
+            raise ConfigurationError(f"monitoring.retention.{name} is {days}: keep events {_LEAST_DAYS} days, or 0.")
 
 
 def _verify_network(text: str) -> None:

@@ -47,6 +47,8 @@ _UNSUPPORTED: dict[str, AuthorizationFault] = {
 }
 _MARKED = ("client_id", "redirect_uri", "state", "nonce", "code_challenge", "prompt", "max_age")
 _MARK_LIFE = timedelta(minutes=30)
+_MICROSECONDS = 1_000_000
+"""In a second: whoever signed in within the same second, but before, did not sign in again."""
 _MAX_STATE = 1000
 _MAX_NONCE = 500
 _SECONDS = re.compile(r"\d{1,10}", re.ASCII)
@@ -183,17 +185,16 @@ class Authorization:
         """What a request carries while its person signs in again: since when, for this very request, and nobody else
         can write it.
         """
-        moment = str(int(self._clock.now().timestamp()))
+        moment = str(round(self._clock.now().timestamp() * _MICROSECONDS))
         return f"{moment}.{self._mac(moment, form)}"
 
     # --- inside ---------------------------------------------------------------------------------------
 
     def _after(self, form: Form) -> datetime | None:
         moment, _, mac = form.text(AFTER).partition(".")
-        seconds = _seconds(moment)
-        if seconds is None or not hmac.compare_digest(mac.encode(), self._mac(moment, form).encode()):
-            return None
-        after = datetime.fromtimestamp(seconds, UTC)
+        if not hmac.compare_digest(mac.encode(), self._mac(moment, form).encode()):
+            return None  # and from here on the moment is one that we wrote
+        after = datetime.fromtimestamp(int(moment) / _MICROSECONDS, UTC)
         return after if self._clock.now() - after <= _MARK_LIFE else None
 
     def _mac(self, moment: str, form: Form) -> str:
