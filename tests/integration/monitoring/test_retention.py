@@ -68,7 +68,7 @@ async def test_what_is_too_old_goes_and_the_ledger_still_verifies(own_services: 
     assert report.faults == []
     with superuser(services.settings.database.main) as sql:
         rows = sql.execute(
-            "SELECT count(*) FROM events e LEFT JOIN ledger_leaves l ON l.entry_id = e.event_id WHERE l IS NULL"
+            "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT FROM ledger_leaves l WHERE l.entry_id = e.event_id)"
         )
         assert rows.fetchone() == (0,)
     gone = next(event for event, stays in ages.items() if not stays)
@@ -76,10 +76,8 @@ async def test_what_is_too_old_goes_and_the_ledger_still_verifies(own_services: 
         with pytest.raises(NotFound):
             await services.events.prove(tx, [gone])
         forgotten = await services.events.page(tx, action="events.forgotten", before=None, limit=10)
-    assert {(one.details["kind"], one.details["count"]) for one in forgotten} == {
-        ("content_access", 1),
-        ("authentication", 1),
-    }
+    counted = {(one.details["kind"], one.details["count"]) for one in forgotten}
+    assert counted == {("content_access", 1), ("authentication", 1)}
 
 
 async def test_what_nobody_has_looked_at_stays(own_services: Services) -> None:

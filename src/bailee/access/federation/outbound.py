@@ -1,52 +1,26 @@
-"""HTTPS to addresses that tenants name: a way out which must not become a way in.
+"""Asking tenants' identity providers: over the guarded way out, for JSON objects."""
 
-1. Only https, to a host name or address, without credentials or fragment.
-2. The name is resolved here, and the connection goes to an address that was looked at: a name whose answer changes
-   between the look and the connection leads nowhere else.
-3. An address that is not public is refused, in whatever notation it comes.
-4. The certificate is verified for the name. Redirects are not followed, environment proxies not used.
-5. Everything is bounded: time, the answer's size, connections.
-"""
+from collections.abc import Mapping
 
-import asyncio
-import ipaddress
-import socket
-import ssl
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from typing import Any
-from urllib.parse import urlsplit
-
-import httpcore2
 import msgspec
 
 from bailee.access.federation.errors import NotAllowedAddress, ProviderUnusable
 from bailee.access.federation.model import Json
+from bailee.foundation import outbound
 from bailee.foundation.errors import ConfigurationError
+from bailee.foundation.outbound import NotPublic, Unanswered, is_plain_https
 
-type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-_SECONDS = 10.0
-_MAX_BYTES = 512 * 1024
-_MAX_URL = 2000
-_MAX_CONNECTIONS = 20
-_MAX_PER_HOST = 3
-"""A provider that does not answer keeps so many waiting; everybody else's go on."""
-_MAX_HOSTS = 1000
 _OK = 200
-_EMBEDDING = tuple(map(ipaddress.IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")))
-"""IPv6 addresses that stand for an IPv4 address behind a translator, or once did: none is anybody's web server."""
 
 
 class Outbound:
     """Asks identity providers. Raises ConfigurationError for a trust root that cannot be read."""
 
     def __init__(self, ca_file: str, *, allow_private: bool) -> None:
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=_trust(ca_file), network_backend=_Guarded(allow_private=allow_private), http1=True, http2=False,
-            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=0,
-        )  # fmt: skip
-        self._places: OrderedDict[str, asyncio.Semaphore] = OrderedDict()
+        try:
+            self._out = outbound.Outbound(ca_file, allow_private=allow_private)
+        except OSError:  # ssl.SSLError too
+            raise ConfigurationError(f"{ca_file} is named in access.sso_ca_file and holds no certificates.") from None
 
     async def get_json(self, url: str) -> Json:
         """The JSON object at `url`. Raises ProviderUnusable."""
@@ -57,115 +31,28 @@ class Outbound:
         return await self._ask("POST", url, {"Content-Type": "application/x-www-form-urlencoded", **headers}, form)
 
     async def close(self) -> None:
-        await self._pool.aclose()
-
-    def _place(self, host: str) -> asyncio.Semaphore:
-        place = self._places.setdefault(host, asyncio.Semaphore(_MAX_PER_HOST))
-        self._places.move_to_end(host)
-        if len(self._places) > _MAX_HOSTS:
-            self._places.popitem(last=False)
-        return place
+        await self._out.close()
 
     async def _ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Json:
         verify_url(url)
-        told = [("Accept", "application/json"), ("Accept-Encoding", "identity"), ("User-Agent", "bailee")]
-        told += headers.items()
         try:
-            async with (
-                asyncio.timeout(_SECONDS),
-                self._place(urlsplit(url).netloc),
-                self._pool.stream(method, url, headers=told, content=content) as answer,
-            ):
-                if answer.status != _OK:
-                    raise ProviderUnusable(f"The identity provider answered {answer.status} instead of 200.")
-                raw = await _read(answer)
-        except (httpcore2.ConnectError, httpcore2.NetworkError, httpcore2.ProtocolError, OSError):
-            raise ProviderUnusable(
-                "The identity provider cannot be reached over HTTPS, or its certificate does not verify."
-            ) from None
-        except (TimeoutError, httpcore2.TimeoutException):
-            raise ProviderUnusable("The identity provider took too long to answer.") from None
-        return _object(raw)
+            answer = await self._out.ask(method, url, {"Accept": "application/json", **headers}, content)
+        except NotPublic:
+            raise NotAllowedAddress from None
+        except Unanswered as error:
+            raise ProviderUnusable(f"The identity provider does not answer. {error.detail}") from None
+        if answer.status != _OK:
+            raise ProviderUnusable(f"The identity provider answered {answer.status} instead of 200.")
+        return _object(answer.body)
 
 
 def verify_url(url: str) -> str:
-    """`url` itself. Raises ProviderUnusable unless it is a plain https URL (step 1)."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    plain = url.isascii() and url.isprintable() and len(url) <= _MAX_URL and " " not in url and "\\" not in url
-    if (
-        not plain or parts.scheme != "https" or not parts.hostname or port == 0 or "@" in parts.netloc
-        or parts.fragment or "#" in url
-    ):  # fmt: skip
+    """`url` itself. Raises ProviderUnusable unless it is a plain https URL."""
+    if not is_plain_https(url):
         raise ProviderUnusable(
             "An identity provider's addresses are plain https URLs, such as https://login.example.com."
         )
     return url
-
-
-def is_public(address: Address) -> bool:
-    """Whether everybody reaches it. What carries an IPv4 address inside is as public as that."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.is_site_local or any(address in network for network in _EMBEDDING):
-            return False
-        teredo = address.teredo
-        inner = address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified
-
-
-class _Guarded(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that were looked at (steps 2 and 3)."""
-
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
-        self._backend = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None,  # noqa: ASYNC109  the interface's own
-        local_address: str | None = None, socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:  # fmt: skip
-        addresses = await _resolve(host, port)
-        if not self._allow_private and not all(is_public(address) for address in addresses):
-            raise NotAllowedAddress
-        failure: Exception = httpcore2.ConnectError()
-        for address in addresses[:4]:
-            try:
-                return await self._backend.connect_tcp(
-                    str(address), port, timeout=timeout, local_address=local_address, socket_options=socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-
-async def _resolve(host: str, port: int) -> list[Address]:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):  # UnicodeError: labels that no name has
-        raise httpcore2.ConnectError from None
-    addresses: list[Address] = []
-    for *_kind, place in found:
-        address = ipaddress.ip_address(str(place[0]).partition("%")[0])
-        if address not in addresses:
-            addresses.append(address)
-    if not addresses:
-        raise httpcore2.ConnectError
-    return addresses
-
-
-async def _read(answer: httpcore2.Response) -> bytes:
-    parts, size = [], 0
-    async for part in answer.aiter_stream():
-        size += len(part)
-        if size > _MAX_BYTES:
-            raise ProviderUnusable("The identity provider's answer is too large.")
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _object(raw: bytes) -> Json:
@@ -176,12 +63,3 @@ def _object(raw: bytes) -> Json:
     if not isinstance(found, dict):
         raise ProviderUnusable("The identity provider answered something else than a JSON object.")
     return found
-
-
-def _trust(ca_file: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file or None)
-    except OSError:  # ssl.SSLError too
-        raise ConfigurationError(f"{ca_file} is named in access.sso_ca_file and holds no certificates.") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -5,7 +5,8 @@ import ipaddress
 import pytest
 
 from bailee.access.federation.errors import ProviderUnusable
-from bailee.access.federation.outbound import is_public, verify_url
+from bailee.access.federation.outbound import verify_url
+from bailee.foundation.outbound import is_public
 
 PRIVATE = [
     "0.0.0.0",  # noqa: S104  nothing is bound to it
