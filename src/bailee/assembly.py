@@ -59,7 +59,9 @@ from bailee.monitoring.alerts import Alerts
 from bailee.monitoring.countries import Countries
 from bailee.monitoring.detector import Detector, load_rules
 from bailee.monitoring.jobs import Forgetting
+from bailee.monitoring.quiet import quiet_hours
 from bailee.monitoring.support import SupportCases
+from bailee.monitoring.webhooks import Webhooks
 from bailee.stores import checks as stores_checks
 from bailee.stores.collection import Collections
 from bailee.stores.files import Files
@@ -78,6 +80,7 @@ _MAIL_KEY = UUID(int=2)
 _SSO_KEY = UUID(int=3)
 _OIDC_KEY = UUID(int=4)
 _EVIDENCE_KEY = UUID(int=5)
+_WEBHOOK_KEY = UUID(int=6)
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -113,6 +116,7 @@ class Services(msgspec.Struct, frozen=True):
     detector: Detector
     incidents: IncidentServices
     support_cases: SupportCases
+    webhooks: Webhooks
     forgetting: Forgetting
 
 
@@ -160,6 +164,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             yield services
         finally:
             await services.federation.outbound.close()
+            await services.webhooks.close()
             await services.keyring.close()
     finally:
         await jobs.close()
@@ -227,16 +232,20 @@ async def _compose(
     rules = load_rules(settings.monitoring)
     for fault in rules.faults:
         log.warning("a rule is left out", file=fault.file, rule=fault.rule, fault=fault.message)
-    alerts = Alerts(events, mail, settings.base_url, clock)
+    webhook_key = DataKey(_WEBHOOK_KEY, await keyring.instance_secret("webhooks", KEY))
+    webhooks = Webhooks(database, events, jobs, settings.monitoring, webhook_key, clock)
+    webhooks.register(jobs)
+    alerts = Alerts(database, events, mail, webhooks, quiet_hours(settings.monitoring), settings.base_url, clock)
+    alerts.register(jobs)
     detector = Detector(database, alerts, rules, Countries(settings.monitoring.country_file), clock)
     forgetting = Forgetting(database, events, settings.monitoring.retention, clock)
     forgetting.register(jobs)
     reached = Reached(collections, vault)
-    support_cases = SupportCases(database, events, tenants, vault, reached, mail, settings.base_url, clock)
+    support_cases = SupportCases(database, events, tenants, vault, reached, mail, webhooks, settings.base_url, clock)
     support_cases.register(jobs)
     evidence_key = DataKey(_EVIDENCE_KEY, await keyring.instance_secret("evidence", KEY))
     incidents = incidents_services.compose(
-        settings, database, events, mail, alerts, rules, tenants, reached, probes, vault, subjects,
+        settings, database, events, mail, webhooks, alerts, rules, tenants, reached, probes, vault, subjects,
         evidence_key, clock,
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
@@ -272,7 +281,7 @@ async def _compose(
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
         assurance=assurance, alerts=alerts, detector=detector, incidents=incidents,
-        support_cases=support_cases, forgetting=forgetting,
+        support_cases=support_cases, webhooks=webhooks, forgetting=forgetting,
     )  # fmt: skip
 
 

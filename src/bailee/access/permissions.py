@@ -38,6 +38,8 @@ SCOPES: dict[str, frozenset[str]] = {
         "alerts.acknowledge", "alerts.assign", "alerts.close", "alerts.note", "alerts.suppress",
         "alerts.end_suppression",
     }),
+    "webhooks:read": frozenset({"webhooks.read"}),
+    "webhooks:write": frozenset({"webhooks.remove", "webhooks.try", "webhooks.send_again"}),
     "support_cases:read": frozenset({"support_cases.read"}),
     "notices:read": frozenset({"notices.read", "notices.open", "notices.list_subjects"}),
     "scim": frozenset({"scim.provision"}),
@@ -48,13 +50,13 @@ TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
     "sso.read", "tenant.read", "alerts.read", "notices.read", "notices.open", "notices.list_subjects",
-    "support_cases.read",
+    "support_cases.read", "webhooks.read",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
 
 TENANT_PERMISSIONS = frozenset().union(*SCOPES.values()) | TENANT_READING | {
     "roles.define", "roles.delete", "members.reset_factors", "policy.change",
-    "support_cases.grant", "support_cases.refuse", "support_cases.end",
+    "support_cases.grant", "support_cases.refuse", "support_cases.end", "webhooks.add",
     "sso.configure", "sso.remove", "domains.add", "domains.verify", "domains.remove",
 }  # fmt: skip
 """Everything that can be done within a tenant."""
@@ -100,7 +102,7 @@ _SECURITY = frozenset({
     "elevations.decide", "reviews.open", "reviews.close", "reviews.read", "privileges.report",
     "tenants.read", "tenants.move", "tenants.rotate_key", "tenant_keys.read", "tenant_keys.withdraw",
     "events.read", "measures.check", "clients.read", "provider.rotate_keys", "alerts.read", *SCOPES["alerts:write"],
-    *_HANDLING, "support_cases.read", "support_cases.end",
+    *_HANDLING, "support_cases.read", "support_cases.end", "webhooks.read", "webhooks.add", *SCOPES["webhooks:write"],
 })  # fmt: skip
 _DATA_PROTECTION = _HANDLING | {
     "tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read", "support_cases.read",
@@ -151,7 +153,7 @@ TENANT_ROLES: dict[str, Role] = {
     "auditor": Role("Auditor", frozenset({
         "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
         "policy.read", "sso.read", "collections.read", "alerts.read", "notices.read", "notices.open",
-        "support_cases.read",
+        "support_cases.read", "webhooks.read",
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""

@@ -880,6 +880,23 @@ class SupportListed(Details, frozen=True):
         return self.count
 
 
+class WebhookAdded(Details, frozen=True):
+    action = "webhook.added"
+    topics: list[Name]
+
+
+class WebhookRemoved(Details, frozen=True):
+    action = "webhook.removed"
+
+
+class WebhookTried(Details, frozen=True):
+    action = "webhook.tried"
+
+
+class WebhookSentAgain(Details, frozen=True):
+    action = "webhook.sent_again"
+
+
 class EventsForgotten(Details, frozen=True):
     action = "events.forgotten"
     kind: Literal["content_access", "authentication", "operation", "administration"]

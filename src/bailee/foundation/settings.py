@@ -141,6 +141,15 @@ class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lists: dict[str, list[str]] = msgspec.field(default_factory=lambda: {"canaries": []})
     """What rules name as `%name%` with the modifier `expand`; `canaries` are ids that nobody has a reason to touch."""
     retention: EventRetention = EventRetention()
+    webhook_ca_file: str = ""
+    """Trust root for the certificates of webhooks; default the system's."""
+    webhook_allow_private: bool = False
+    """Whether webhooks may lie at addresses that are not public; only where tenants are trusted with that."""
+    quiet_from: str = ""
+    """When quiet hours begin, as `22:00`; empty for none. What is critical is told all the same."""
+    quiet_to: str = ""
+    quiet_zone: str = "UTC"
+    """The time zone of both, as `Europe/Berlin`."""
     country_file: str = ""
     """A MaxMind DB with countries, such as GeoLite2 Country or DB-IP Lite; without one no country is known."""
 

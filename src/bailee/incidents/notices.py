@@ -48,6 +48,7 @@ from bailee.incidents.store import notices as rows
 from bailee.incidents.store import reach as reach_rows
 from bailee.incidents.store.breaches import BreachRow
 from bailee.incidents.store.notices import NewNotice
+from bailee.monitoring.webhooks import Webhooks
 from bailee.stores.reached import Reached
 from bailee.tenants.model import TenantKind
 from bailee.tenants.service import Tenants
@@ -55,6 +56,8 @@ from bailee.tenants.service import Tenants
 RECIPIENTS = ["owner", "administrator", "privacy_officer"]
 """The roles in a tenant whose holders are written to."""
 _MAX_PART = 8000
+_INTERNAL = frozenset({"edited_by", "edited_at", "approved_by", "approved_at", "sent_by"})
+"""Who of us has written what is not for the customer."""
 
 
 class NoticeSubject(msgspec.Struct, frozen=True):
@@ -68,7 +71,8 @@ class Notices:
     """The register of notices."""
 
     def __init__(
-        self, events: Events, incidents: Incidents, tenants: Tenants, reached: Reached, mail: Mail, letters: Letters,
+        self, events: Events, incidents: Incidents, tenants: Tenants, reached: Reached, mail: Mail,
+        webhooks: Webhooks, letters: Letters,
         settings: IncidentSettings, clock: Clock,
     ) -> None:  # fmt: skip
         self._events = events
@@ -76,10 +80,12 @@ class Notices:
         self._tenants = tenants
         self._reached = reached
         self._mail = mail
+        self._webhooks = webhooks
         self._letters = letters
         self._settings = settings
         self._clock = clock
         mail.on_outcome(self._delivered)
+        webhooks.on_outcome(self._delivered)
 
     # --- looking, as the operator ---------------------------------------------------------------------
 
@@ -269,6 +275,12 @@ class Notices:
             if not await self._mail.queue(tx, self._letters.notice(email, notice), mail_id=one.id):
                 one = delivery("mail", email, "failed", "no mail server is set up")
             found.append(one)
+        if not notice.exercise:
+            facts = msgspec.to_builtins(notice, str_keys=True) | {"authority_by": notice.authority_by}
+            facts = {name: value for name, value in facts.items() if name not in _INTERNAL}
+            for delivery_id in await self._webhooks.tell(tx, notice.tenant_id, "notices", facts):
+                waiting = delivery("webhook", "", "waiting")
+                found.append(msgspec.structs.replace(waiting, id=delivery_id))
         return found
 
     async def _delivered(self, tx: OperatorWriter, mail_id: UUID, reason: str) -> None:

@@ -18,6 +18,7 @@ from bailee.incidents.reach import Tracer
 from bailee.incidents.triggers import Triggers
 from bailee.monitoring.alerts import Alerts
 from bailee.monitoring.sigma.rules import RuleSet
+from bailee.monitoring.webhooks import Webhooks
 from bailee.stores.probes import Probes
 from bailee.stores.reached import Reached
 from bailee.stores.subjects import Subjects
@@ -37,7 +38,8 @@ class IncidentServices(msgspec.Struct, frozen=True):
 
 
 def compose(
-    settings: Settings, database: Database, events: Events, mail: Mail, alerts: Alerts, rules: RuleSet,
+    settings: Settings, database: Database, events: Events, mail: Mail, webhooks: Webhooks, alerts: Alerts,
+    rules: RuleSet,
     tenants: Tenants, reached: Reached, probes: Probes, vault: Vault, subjects: Subjects, key: DataKey, clock: Clock,
 ) -> IncidentServices:  # fmt: skip
     """Builds them. `key` seals what is kept as evidence. Raises ConfigurationError for a playbook that is none."""
@@ -45,7 +47,7 @@ def compose(
     playbooks = load_playbooks(settings.incidents.playbooks)
     incidents = Incidents(events, alerts, mail, letters, playbooks, key, clock)
     tracer = Tracer(database, tenants, reached, settings.incidents, clock)
-    notices = Notices(events, incidents, tenants, reached, mail, letters, settings.incidents, clock)
+    notices = Notices(events, incidents, tenants, reached, mail, webhooks, letters, settings.incidents, clock)
     breaches = Breaches(database, events, incidents, notices, tracer, mail, letters, clock)
     return IncidentServices(
         incidents=incidents,

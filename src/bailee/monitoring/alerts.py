@@ -27,21 +27,25 @@ from bailee.events.catalogue import (
 )
 from bailee.events.verbs import SYSTEM
 from bailee.foundation.clock import Clock
-from bailee.foundation.database import OperatorWriter, Reader, TenantReader, Writer
+from bailee.foundation.database import Database, OperatorWriter, Reader, TenantReader, Writer
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
 from bailee.foundation.ids import OPERATOR, TenantId, new_id
+from bailee.foundation.jobs import Jobs
 from bailee.foundation.mail import Mail, Message
 from bailee.foundation.principal import Principal, system
 from bailee.foundation.texts import read_prose
 from bailee.ledger.commitment import canonical
 from bailee.monitoring.model import RESOLUTIONS, Alert, AlertNote, AlertStatus, Level, Suppression
+from bailee.monitoring.quiet import QuietHours
 from bailee.monitoring.store import alerts as rows
 from bailee.monitoring.store import stream
+from bailee.monitoring.webhooks import Webhooks
 
 MAX_EVENTS = 1000
 """Events that an alert names."""
 MAX_LETTERS = 20
 """Alerts of the level `high` that are mailed within an hour, for one tenant: more would be read by nobody."""
+_IN_DIGEST = 30
 _DETECTOR = system("detector")
 _LONGEST = timedelta(days=90)
 GUARDED = frozenset({"high", "critical"})
@@ -77,9 +81,15 @@ type Watcher = Callable[[OperatorWriter, UUID, Raised, TenantId], Awaitable[None
 class Alerts:
     """The register of alerts."""
 
-    def __init__(self, events: Events, mail: Mail, base_url: str, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, events: Events, mail: Mail, webhooks: Webhooks, quiet: QuietHours, base_url: str,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self._database = database
         self._events = events
         self._mail = mail
+        self._webhooks = webhooks
+        self._quiet = quiet
         self._base = base_url
         self._clock = clock
         self._watchers: list[Watcher] = []
@@ -98,12 +108,46 @@ class Alerts:
         await self._events.record(tx, details, by=by, on=Object("alert", str(alert_id)), tenant=_named(tenant))
         if raised.level in GUARDED:
             new = await rows.count_new(tx, tenant, raised.level)
-            if raised.level == "critical" or new <= MAX_LETTERS:
+            held_back = self._quiet.holds(self._clock.now()) or new > MAX_LETTERS
+            if raised.level == "critical" or not held_back:
                 for email in await self._in_charge(tx, tenant):
                     await self._mail.queue(tx, self._letter(email, raised, alert_id, last=new == MAX_LETTERS))
+                await rows.set_mailed(tx, [alert_id])
+        facts = {
+            "alert": str(alert_id), "rule": str(raised.rule_id), "title": raised.title, "level": raised.level,
+            "reason": raised.reason, "at": moment.isoformat(), "url": f"{self._base}/alerts/{alert_id}",
+        }  # fmt: skip
+        for owner in {tenant, OPERATOR}:
+            await self._webhooks.tell(tx, owner, "alerts", facts)
         for watcher in self._watchers:
             await watcher(tx, alert_id, raised, tenant)
         return alert_id
+
+    def register(self, jobs: Jobs) -> None:
+        """Sums up, every few minutes, what was not written about."""
+        jobs.every("*/5 * * * *", "monitoring.sum_up", self.sum_up)
+
+    async def sum_up(self) -> None:
+        """One letter about the alerts that quiet hours, or a flood, have held back and that nobody has closed."""
+        if self._quiet.holds(self._clock.now()):
+            return
+        async with self._database.operator() as tx:
+            held: dict[TenantId, list[Alert]] = {}
+            for alert in await rows.list_held_back(tx):
+                held.setdefault(alert.tenant_id, []).append(alert)
+            for tenant, alerts in held.items():
+                for email in await self._in_charge(tx, tenant):
+                    await self._mail.queue(tx, self._digest(email, alerts))
+                await rows.set_mailed(tx, [one.id for one in alerts])
+
+    def _digest(self, to: str, alerts: list[Alert]) -> Message:
+        shown = "\n".join(f"- {one.title}: {self._base}/alerts/{one.id}" for one in alerts[:_IN_DIGEST])
+        more = f"\n… and {len(alerts) - _IN_DIGEST} more: {self._base}/alerts" if len(alerts) > _IN_DIGEST else ""
+        return Message(
+            to=to, subject=f"{len(alerts)} alerts (high) have not been mailed to you yet",
+            text=f"They were held back, for quiet hours or because they were many; nobody has closed them:\n\n{shown}"
+            f"{more}\n",
+        )  # fmt: skip
 
     async def take(self, tx: OperatorWriter, found: list[Raised]) -> None:
         """Has what was found become alerts, or count to those that are open, but for what is suppressed.

@@ -69,6 +69,39 @@ class CaseState(StrEnum):
     ENDED = "ended"
 
 
+TOPICS: dict[str, str] = {
+    "alerts": "Alerts, as they are opened",
+    "notices": "Notices of breaches of personal data",
+    "support": "Support cases that are asked for",
+}
+"""What webhooks are told of."""
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """An address that is told of things."""
+
+    tenant_id: TenantId
+    id: UUID
+    url: str
+    topics: list[str]
+    created_by: str
+    created_at: datetime
+
+
+class WebhookDelivery(msgspec.Struct, frozen=True):
+    """Something on its way to a webhook. `dead`: nobody took it after the last attempt."""
+
+    tenant_id: TenantId
+    id: UUID
+    webhook_id: UUID
+    topic: str
+    state: Literal["waiting", "delivered", "dead"]
+    attempts: int
+    reason: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
 class SupportCase(msgspec.Struct, frozen=True):
     """What a tenant lets somebody of the operator's staff see, until when, and why they have asked."""
 

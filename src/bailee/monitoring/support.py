@@ -39,6 +39,7 @@ from bailee.foundation.principal import ActorKind, Principal, system
 from bailee.foundation.texts import read_prose
 from bailee.monitoring.model import CaseState, SupportCase
 from bailee.monitoring.store import support as rows
+from bailee.monitoring.webhooks import Webhooks
 from bailee.stores.model import CollectionRecord, Scope
 from bailee.stores.reached import Reached
 from bailee.stores.vault import Vault
@@ -56,7 +57,7 @@ class SupportCases:
 
     def __init__(
         self, database: Database, events: Events, tenants: Tenants, vault: Vault, reached: Reached, mail: Mail,
-        base_url: str, clock: Clock,
+        webhooks: Webhooks, base_url: str, clock: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._events = events
@@ -64,6 +65,7 @@ class SupportCases:
         self._vault = vault
         self._reached = reached
         self._mail = mail
+        self._webhooks = webhooks
         self._base = base_url
         self._clock = clock
 
@@ -121,6 +123,7 @@ class SupportCases:
         await self._events.record(tx, details, by=by, on=_object(case_id), tenant=tenant.id)
         for email in await member_rows.list_emails_in(tx, tenant.id, _DECIDERS):
             await self._mail.queue(tx, self._letter(email, reason, case_id))
+        await self._webhooks.tell(tx, tenant.id, "support", {"case": str(case_id), "hours": hours})
         return await self.get(tx, case_id)
 
     @verb(SupportGranted, permission="support_cases.grant", step_up=True)

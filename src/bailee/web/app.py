@@ -107,6 +107,7 @@ _TAGS = (
     "Events",
     "Alerts",
     "Support cases",
+    "Webhooks",
     "Incidents",
     "Notices",
     "Measures",
@@ -114,7 +115,7 @@ _TAGS = (
 )
 _PROVIDED = (
     "settings", "clock", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files",
-    "subjects", "assurance", "alerts", "support_cases",
+    "subjects", "assurance", "alerts", "support_cases", "webhooks",
 )  # fmt: skip
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")

@@ -21,14 +21,14 @@ READING = frozenset({
     "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "incidents.read",
     "keys.read", "measures.read", "members.read", "notices.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "support_cases.read", "tenant.read",
-    "tenant_keys.read", "tenants.read",
+    "tenant_keys.read", "tenants.read", "webhooks.read",
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
 WAYS = {"tenants.terminate": "tenants.move", "tenants.close": "tenants.move"}
 """What a verb asks for beside its own permission, in the ways that end a tenant."""
 STEP_UP = frozenset({
     "accounts.invite", "accounts.off_board", "accounts.reset_factors", "alerts.suppress",
-    "breaches.verify", "breaches.dismiss", "support_cases.grant",
+    "webhooks.add", "breaches.verify", "breaches.dismiss", "support_cases.grant",
     "notices.approve", "notices.send", "incidents.set_trigger",
     "incidents.remove_trigger", "break_glass.seal", "clients.register",
     "elevations.decide", "elevations.request", "keys.issue", "keys.rotate", "members.change_role", "members.invite",
@@ -80,6 +80,7 @@ def test_staff_hold_nothing_of_what_tenants_store() -> None:
     assert held_by_both <= {
         "alerts.read", "alerts.acknowledge", "alerts.assign", "alerts.close", "alerts.note", "alerts.suppress",
         "alerts.end_suppression", "support_cases.read", "support_cases.end",
+        "webhooks.read", "webhooks.add", "webhooks.remove", "webhooks.try", "webhooks.send_again",
         "events.read", "measures.read", "clients.read", "clients.register",
         "clients.change", "clients.rotate_secret",
         "clients.revoke",

@@ -1,7 +1,7 @@
-"""Events, ledger proofs, alerts and support cases over REST."""
+"""Events, ledger proofs, alerts, support cases and webhooks over REST."""
 
-from bailee.monitoring.api import alerts, events, support
+from bailee.monitoring.api import alerts, events, support, webhooks
 
-routers = [events.router, alerts.router, support.router]
+routers = [events.router, alerts.router, support.router, webhooks.router]
 
 __all__ = ["routers"]

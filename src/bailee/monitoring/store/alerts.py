@@ -87,6 +87,19 @@ async def count_new(tx: OperatorWriter, tenant: TenantId, level: str) -> int:
     return count
 
 
+async def set_mailed(tx: OperatorWriter, alert_ids: list[UUID]) -> None:
+    await tx.run("UPDATE alerts SET mailed_at = now() WHERE alert_id = ANY(%s)", (alert_ids,))
+
+
+async def list_held_back(tx: OperatorWriter) -> list[Alert]:
+    """Alerts of the level high that nobody was written to about, and nobody has closed; held until `tx` ends."""
+    return await tx.all(
+        Alert,
+        _ALERT
+        + " WHERE mailed_at IS NULL AND level = 'high' AND status <> 'closed' ORDER BY alert_id LIMIT 5000 FOR UPDATE",
+    )
+
+
 async def suppress_if_asked(
     tx: OperatorWriter, tenant: TenantId, rule_id: UUID, digest: bytes, matches: int
 ) -> bool:  # fmt: skip
