@@ -317,7 +317,17 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         made("PUT", "/collections/theirs", definition)
         record = made("POST", "/collections/theirs/records", {"subject": "theirs", "data": {"name": "n"}})
         http.put("/api/v1/files/theirs", content=b"x").raise_for_status()
-    alert, suppression, rule, incident, case = (str(uuid4()) for _ in range(5))
+    alert, suppression, rule, incident, case, webhook, delivery = (str(uuid4()) for _ in range(7))
+    demo.sql(
+        "INSERT INTO webhooks (tenant_id, webhook_id, url, topics, secret, created_by)"
+        " VALUES (%s, %s, 'https://theirs.example', '{alerts}', 'x', 'x')",
+        (theirs["id"], webhook),
+    )
+    demo.sql(
+        "INSERT INTO webhook_deliveries (tenant_id, delivery_id, webhook_id, topic, body, state)"
+        " VALUES (%s, %s, %s, 'alerts', 'x', 'dead')",
+        (theirs["id"], delivery, webhook),
+    )
     demo.sql(
         "INSERT INTO support_cases (tenant_id, case_id, reason, asked_by, hours, collections, holders, records)"
         " VALUES (%s, %s, 'x', %s, 1, '{theirs}', '{}', '{}')",
@@ -343,7 +353,7 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         "account": other.id, "invitation": invited["id"], "key": key["id"], "client": client["id"],
         "domain": domain["id"], "role": "theirs", "collection": "theirs", "record": record["id"], "file": "theirs",
         "name": "theirs", "subject": "theirs", "tenant": theirs["id"],
-        "alert": alert, "suppression": suppression, "incident": incident, "case": case, "version": "1",
+        "alert": alert, "suppression": suppression, "incident": incident, "case": case, "webhook": webhook, "delivery": delivery, "version": "1",
     }  # fmt: skip
 
 
