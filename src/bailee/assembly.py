@@ -55,13 +55,8 @@ from bailee.ledger.note import Signer
 from bailee.ledger.sequencer import Sequencer
 from bailee.ledger.service import Ledger
 from bailee.monitoring import checks as monitoring_checks
-from bailee.monitoring.alerts import Alerts
-from bailee.monitoring.countries import Countries
-from bailee.monitoring.detector import Detector, load_rules
-from bailee.monitoring.jobs import Forgetting
-from bailee.monitoring.quiet import quiet_hours
-from bailee.monitoring.support import SupportCases
-from bailee.monitoring.webhooks import Webhooks
+from bailee.monitoring import services as monitoring_services
+from bailee.monitoring.services import MonitoringServices
 from bailee.stores import checks as stores_checks
 from bailee.stores.collection import Collections
 from bailee.stores.files import Files
@@ -112,12 +107,8 @@ class Services(msgspec.Struct, frozen=True):
     subjects: Subjects
     housekeeping: Housekeeping
     assurance: Assurance
-    alerts: Alerts
-    detector: Detector
+    monitoring: MonitoringServices
     incidents: IncidentServices
-    support_cases: SupportCases
-    webhooks: Webhooks
-    forgetting: Forgetting
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -164,7 +155,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             yield services
         finally:
             await services.federation.outbound.close()
-            await services.webhooks.close()
+            await services.monitoring.webhooks.close()
             await services.keyring.close()
     finally:
         await jobs.close()
@@ -229,31 +220,23 @@ async def _compose(
     files = Files(database, keyring, vault, objects, events, jobs, clock, settings.web.max_file_bytes)
     subjects = Subjects(keyring, vault, files, events, jobs, clock)
     probes = Probes(database, tenants, collections, vault, files)
-    rules = load_rules(settings.monitoring)
-    for fault in rules.faults:
-        log.warning("a rule is left out", file=fault.file, rule=fault.rule, fault=fault.message)
-    webhook_key = DataKey(_WEBHOOK_KEY, await keyring.instance_secret("webhooks", KEY))
-    webhooks = Webhooks(database, events, jobs, settings.monitoring, webhook_key, clock)
-    webhooks.register(jobs)
-    alerts = Alerts(database, events, mail, webhooks, quiet_hours(settings.monitoring), settings.base_url, clock)
-    alerts.register(jobs)
-    detector = Detector(database, alerts, rules, Countries(settings.monitoring.country_file), clock)
-    forgetting = Forgetting(database, events, settings.monitoring.retention, clock)
-    forgetting.register(jobs)
     reached = Reached(collections, vault)
-    support_cases = SupportCases(database, events, tenants, vault, reached, mail, webhooks, settings.base_url, clock)
-    support_cases.register(jobs)
+    webhook_key = DataKey(_WEBHOOK_KEY, await keyring.instance_secret("webhooks", KEY))
+    monitoring = monitoring_services.compose(
+        settings, database, keyring, events, jobs, mail, tenants, vault, reached, webhook_key, clock
+    )
+    monitoring.register(jobs)
     evidence_key = DataKey(_EVIDENCE_KEY, await keyring.instance_secret("evidence", KEY))
     incidents = incidents_services.compose(
-        settings, database, events, mail, webhooks, alerts, rules, tenants, reached, probes, vault, subjects,
-        evidence_key, clock,
+        settings, database, events, mail, monitoring, tenants, reached, probes, vault, subjects, evidence_key, clock
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
         access.policies, access.sign_in, access.probe_people, access.factors,
-        collections, vault, files, subjects, probes, hasher, alerts, rules, incidents.incidents, incidents.exercises,
+        collections, vault, files, subjects, probes, hasher, monitoring.alerts, monitoring.rules,
+        incidents.incidents, incidents.exercises,
     ]  # fmt: skip
     checks = bind_checks(
         [
@@ -280,8 +263,7 @@ async def _compose(
         jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
-        assurance=assurance, alerts=alerts, detector=detector, incidents=incidents,
-        support_cases=support_cases, webhooks=webhooks, forgetting=forgetting,
+        assurance=assurance, monitoring=monitoring, incidents=incidents,
     )  # fmt: skip
 
 

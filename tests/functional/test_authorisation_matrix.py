@@ -353,7 +353,8 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         "account": other.id, "invitation": invited["id"], "key": key["id"], "client": client["id"],
         "domain": domain["id"], "role": "theirs", "collection": "theirs", "record": record["id"], "file": "theirs",
         "name": "theirs", "subject": "theirs", "tenant": theirs["id"],
-        "alert": alert, "suppression": suppression, "incident": incident, "case": case, "webhook": webhook, "delivery": delivery, "version": "1",
+        "alert": alert, "suppression": suppression, "incident": incident, "case": case,
+        "webhook": webhook, "delivery": delivery, "version": "1",
     }  # fmt: skip
 
 
@@ -408,7 +409,8 @@ ACTS_WITHOUT_INPUT = frozenset({
 })  # fmt: skip
 """They would do what they are for: tried by their own tests."""
 MADE_BY_NAME = frozenset({
-    "PUT /api/v1/collections/{name:str}", "PUT /api/v1/roles/{role:str}", "PUT /api/v1/files/{file:str}",
+    "PUT /api/v1/collections/{name:str}", "PUT /api/v1/event-types/{name:str}",
+    "PUT /api/v1/roles/{role:str}", "PUT /api/v1/files/{file:str}",
 })  # fmt: skip
 """Names are each tenant's own: these make a thing of one's own, whatever a neighbour calls theirs."""
 WELL_FORMED: dict[str, Any] = {
@@ -418,6 +420,7 @@ WELL_FORMED: dict[str, Any] = {
     "POST /api/v1/clients/{client:str}/rotate-secret": {"overlap_hours": 1},
     "PATCH /api/v1/clients/{client:str}": {"name": "mine", "scopes": ["records:read"]},
     "POST /api/v1/alerts/{alert:str}/assign": {"assignee": None},
+    "POST /api/v1/support-cases/{case:str}/grant": {},
     "POST /api/v1/alerts/{alert:str}/close": {"resolution": "handled"},
     "POST /api/v1/alerts/{alert:str}/notes": {"note": "mine"},
     "POST /api/v1/alerts/{alert:str}/suppress": {"days": 1, "reason": "somebody else’s alert"},

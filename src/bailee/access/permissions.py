@@ -38,6 +38,9 @@ SCOPES: dict[str, frozenset[str]] = {
         "alerts.acknowledge", "alerts.assign", "alerts.close", "alerts.note", "alerts.suppress",
         "alerts.end_suppression",
     }),
+    "event_types:read": frozenset({"event_types.read"}),
+    "event_types:write": frozenset({"event_types.define", "event_types.remove"}),
+    "events:write": frozenset({"events.report"}),
     "webhooks:read": frozenset({"webhooks.read"}),
     "webhooks:write": frozenset({"webhooks.remove", "webhooks.try", "webhooks.send_again"}),
     "support_cases:read": frozenset({"support_cases.read"}),
@@ -50,7 +53,7 @@ TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
     "sso.read", "tenant.read", "alerts.read", "notices.read", "notices.open", "notices.list_subjects",
-    "support_cases.read", "webhooks.read",
+    "support_cases.read", "webhooks.read", "event_types.read",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
 

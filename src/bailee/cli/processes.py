@@ -250,7 +250,7 @@ class _StopSignal:
 
 
 def run_worker(settings: Settings) -> None:
-    """Runs jobs, schedules, the ledger's sequencer and the detector until SIGTERM or SIGINT."""
+    """Runs jobs, schedules, the ledger's sequencer, the detector and the exports until SIGTERM or SIGINT."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -263,8 +263,9 @@ def run_worker(settings: Settings) -> None:
                 for work in (
                     services.jobs.run(),
                     services.sequencer.run(),
-                    services.detector.run(),
+                    services.monitoring.detector.run(),
                     services.keyring.listen(),
+                    *([services.monitoring.exporter.run()] if services.monitoring.exporter.exports else []),
                 )
             ]
             stopped = asyncio.create_task(stop.wait())

@@ -880,6 +880,25 @@ class SupportListed(Details, frozen=True):
         return self.count
 
 
+class EventTypeDefined(Details, frozen=True):
+    action = "event_type.defined"
+    type: Name
+    fields: Count
+
+
+class EventTypeRemoved(Details, frozen=True):
+    action = "event_type.removed"
+
+
+class ProductEvent(Details, frozen=True):
+    action = "product.event"
+    """Something in a tenant's own product, as its schema allows: numbers, yes or no, listed values, blind indexes."""
+    type: Name
+    values: dict[Name, int | bool | Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9_.:-]{0,127}\Z")]]
+    address: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f:.]{2,45}\Z")] | None = None
+    """Of whoever acted in the product; the event's own is the product's."""
+
+
 class WebhookAdded(Details, frozen=True):
     action = "webhook.added"
     topics: list[Name]

@@ -83,7 +83,7 @@ async def has_old(tx: OperatorReader, actions: list[str], before: datetime) -> b
 
 
 async def delete_old(tx: OperatorWriter, actions: list[str], before: datetime, most: int) -> int:
-    """Forgets events that are numbered and that the detector has seen, the oldest first."""
+    """Forgets events that are numbered, that the detector has seen and the exports have sent, the oldest first."""
     return await tx.run(
         """
         DELETE FROM events e USING (
@@ -91,6 +91,10 @@ async def delete_old(tx: OperatorWriter, actions: list[str], before: datetime, m
             JOIN ledger_leaves l ON l.tenant_id = v.tenant_id AND l.entry_id = v.event_id
             WHERE v.action = ANY(%s) AND v.occurred_at < %s
               AND l.leaf_index < coalesce((SELECT next_leaf FROM detector_state), 0)
+              AND l.leaf_index < coalesce(
+                  (SELECT min(next_leaf) FROM event_exports WHERE moved_at > now() - interval '30 days'),
+                  9223372036854775807
+              )
             ORDER BY v.event_id LIMIT %s
         ) AS old
         WHERE e.tenant_id = old.tenant_id AND e.event_id = old.event_id

@@ -21,6 +21,8 @@ from bailee.foundation.errors import ConfigurationError
 
 EMBEDDED = "embedded"
 _MAX_PORT = 65_535
+_MOST_EXPORTED = 10_000
+_EXPORT = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 _LEAST_DAYS = 30
 """Rules look back, incidents are found late: no event goes earlier."""
 _CLIENT_VARIABLES = frozenset({"BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG"})
@@ -133,6 +135,27 @@ class EventRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything else: accounts, roles, keys, policies, erasures, incidents, notices."""
 
 
+class ExportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One way of the events to a SIEM, as OCSF."""
+
+    name: str
+    kind: Literal["file", "syslog", "webhook"]
+    path: str = ""
+    """`file`: the folder of the NDJSON files."""
+    host: str = ""
+    port: int = 6514
+    """`syslog`: the server, over TLS (RFC 5425)."""
+    url: str = ""
+    secret_file: str = ""
+    """`webhook`: where to, and what signs it."""
+    ca_file: str = ""
+    """Trust root of the server's certificate; default the system's."""
+    from_beginning: bool = True
+    """Whether a new export begins with the first event, or with those to come."""
+    batch: int = 2000
+    """Events sent at once, at most."""
+
+
 class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is looked for in the events."""
 
@@ -141,6 +164,7 @@ class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lists: dict[str, list[str]] = msgspec.field(default_factory=lambda: {"canaries": []})
     """What rules name as `%name%` with the modifier `expand`; `canaries` are ids that nobody has a reason to touch."""
     retention: EventRetention = EventRetention()
+    exports: list[ExportSettings] = []
     webhook_ca_file: str = ""
     """Trust root for the certificates of webhooks; default the system's."""
     webhook_allow_private: bool = False
@@ -268,7 +292,16 @@ def _verify(settings: Settings) -> None:
         _verify_network(network)
     if settings.mail.host:
         _verify_mail(settings.mail)
-    for name, days in msgspec.structs.asdict(settings.monitoring.retention).items():
+    _verify_monitoring(settings.monitoring)
+
+
+def _verify_monitoring(monitoring: Monitoring) -> None:
+    names = [one.name for one in monitoring.exports]
+    if len(set(names)) != len(names) or not all(_EXPORT.fullmatch(name) for name in names):
+        raise ConfigurationError("monitoring.exports: each has a name of its own, of a-z, 0-9 and hyphens.")
+    if any(not 1 <= one.batch <= _MOST_EXPORTED for one in monitoring.exports):
+        raise ConfigurationError(f"monitoring.exports: batch is 1 to {_MOST_EXPORTED}.")
+    for name, days in msgspec.structs.asdict(monitoring.retention).items():
         if days != 0 and days < _LEAST_DAYS:
             raise ConfigurationError(f"monitoring.retention.{name} is {days}: keep events {_LEAST_DAYS} days, or 0.")
 

@@ -16,9 +16,7 @@ from bailee.incidents.notices import Notices
 from bailee.incidents.playbooks import load_playbooks
 from bailee.incidents.reach import Tracer
 from bailee.incidents.triggers import Triggers
-from bailee.monitoring.alerts import Alerts
-from bailee.monitoring.sigma.rules import RuleSet
-from bailee.monitoring.webhooks import Webhooks
+from bailee.monitoring.services import MonitoringServices
 from bailee.stores.probes import Probes
 from bailee.stores.reached import Reached
 from bailee.stores.subjects import Subjects
@@ -38,20 +36,21 @@ class IncidentServices(msgspec.Struct, frozen=True):
 
 
 def compose(
-    settings: Settings, database: Database, events: Events, mail: Mail, webhooks: Webhooks, alerts: Alerts,
-    rules: RuleSet,
+    settings: Settings, database: Database, events: Events, mail: Mail, monitoring: MonitoringServices,
     tenants: Tenants, reached: Reached, probes: Probes, vault: Vault, subjects: Subjects, key: DataKey, clock: Clock,
 ) -> IncidentServices:  # fmt: skip
     """Builds them. `key` seals what is kept as evidence. Raises ConfigurationError for a playbook that is none."""
     letters = Letters(settings.base_url)
     playbooks = load_playbooks(settings.incidents.playbooks)
-    incidents = Incidents(events, alerts, mail, letters, playbooks, key, clock)
+    incidents = Incidents(events, monitoring.alerts, mail, letters, playbooks, key, clock)
     tracer = Tracer(database, tenants, reached, settings.incidents, clock)
-    notices = Notices(events, incidents, tenants, reached, mail, webhooks, letters, settings.incidents, clock)
+    notices = Notices(
+        events, incidents, tenants, reached, mail, monitoring.webhooks, letters, settings.incidents, clock
+    )
     breaches = Breaches(database, events, incidents, notices, tracer, mail, letters, clock)
     return IncidentServices(
         incidents=incidents,
-        triggers=Triggers(events, incidents, alerts, rules),
+        triggers=Triggers(events, incidents, monitoring.alerts, monitoring.rules),
         tracer=tracer,
         notices=notices,
         breaches=breaches,

@@ -11,6 +11,7 @@ from bailee.events import Event
 from bailee.monitoring.baselines import Familiar, Volumes
 from bailee.monitoring.countries import Countries
 
+_PRODUCT = "product.event"
 WHY = "why"
 """The field that holds a baseline's reason, in numbers."""
 
@@ -26,7 +27,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def flatten(event: Event) -> dict[str, Any]:
-    """`action`, `outcome`, `tenant`, `address`, `session`, `actor.kind`, `actor.id`, `object.*`, `details.*`."""
+    """`action`, `outcome`, `tenant`, `address`, `session`, `actor.*`, `object.*`, `details.*`, `product.*`."""
     fields: dict[str, Any] = {
         "action": event.action, "outcome": event.outcome.value, "tenant": event.tenant, "address": event.address,
         "actor.kind": event.actor.kind, "actor.id": event.actor.id or None, "session": event.session,
@@ -35,6 +36,9 @@ def flatten(event: Event) -> dict[str, Any]:
         fields["object.kind"], fields["object.id"] = event.object.kind, event.object.id
     for name, value in event.details.items():
         fields[f"details.{name}"] = value
+    if event.action == _PRODUCT:
+        for name, value in event.details["values"].items():
+            fields[f"product.{name}"] = value
     return fields
 
 

@@ -69,6 +69,33 @@ class CaseState(StrEnum):
     ENDED = "ended"
 
 
+class EventField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a field of a tenant's own event holds. A `reference` is kept as a blind index."""
+
+    type: Literal["number", "flag", "choice", "reference"]
+    values: list[str] = []
+    """Those of a choice."""
+
+
+class EventType(msgspec.Struct, frozen=True):
+    """The closed schema of a kind of a tenant's own events."""
+
+    name: str
+    title: str
+    fields: dict[str, EventField]
+    changed_at: datetime | None = None
+
+
+class ReportedEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An event that a tenant's product reports. `user` and `address` are of whoever acted there."""
+
+    type: str
+    outcome: Literal["success", "refused", "failure"] = "success"
+    user: str | None = None
+    address: str | None = None
+    values: dict[str, int | bool | str] = {}
+
+
 TOPICS: dict[str, str] = {
     "alerts": "Alerts, as they are opened",
     "notices": "Notices of breaches of personal data",

@@ -62,6 +62,7 @@ def create_app(services: Services) -> Litestar:
     provided |= {name: _provide(getattr(services.access, name)) for name in _ACCESS}
     provided |= {name: _provide(getattr(services.provider, name)) for name in _PROVIDER}
     provided |= {name: _provide(getattr(services.federation, name)) for name in _FEDERATION}
+    provided |= {name: _provide(getattr(services.monitoring, name)) for name in _MONITORING}
     provided |= {name: _provide(getattr(services.incidents, name)) for name in _INCIDENTS}
     api = Router(
         "/api/v1",
@@ -115,8 +116,9 @@ _TAGS = (
 )
 _PROVIDED = (
     "settings", "clock", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files",
-    "subjects", "assurance", "alerts", "support_cases", "webhooks",
+    "subjects", "assurance",
 )  # fmt: skip
+_MONITORING = ("alerts", "support_cases", "webhooks", "intake")
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")

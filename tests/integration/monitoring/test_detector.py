@@ -38,13 +38,13 @@ async def _look(services: Services, detector: Detector | None = None) -> None:
     """Numbers what was committed, and looks at all of it."""
     while await services.sequencer.step():
         pass
-    while await (detector or services.detector).step():
+    while await (detector or services.monitoring.detector).step():
         pass
 
 
 async def _alerts(services: Services, tenant: TenantId | None = None, **chosen: str) -> list[Alert]:
     async with services.database.operator_read() as tx:
-        return await services.alerts.page(tx, tenant=tenant, **chosen)  # type: ignore[arg-type]
+        return await services.monitoring.alerts.page(tx, tenant=tenant, **chosen)  # type: ignore[arg-type]
 
 
 async def _guess(services: Services, account: str, count: int, address: str = "192.0.2.1") -> list[UUID]:
@@ -76,13 +76,13 @@ async def test_an_alert_is_told_once_and_counts_on(services: Services) -> None:
     (alert,) = [one for one in await _alerts(services) if one.grouped_by == {"object.id": account}]
     assert (alert.title, alert.level, alert.matches, alert.metric) == (GUESSED, "medium", 1, 8)
     async with services.database.operator_read() as tx:
-        assert set(await services.alerts.events_of(tx, alert.id)) == set(ids)
+        assert set(await services.monitoring.alerts.events_of(tx, alert.id)) == set(ids)
     more = await _guess(services, account, 2, "198.51.100.")
     await _look(services)
     (after,) = [one for one in await _alerts(services) if one.grouped_by == {"object.id": account}]
     assert (after.id, after.matches, after.metric) == (alert.id, 3, 10)
     async with services.database.operator_read() as tx:
-        assert set(await services.alerts.events_of(tx, alert.id)) == {*ids, *more}
+        assert set(await services.monitoring.alerts.events_of(tx, alert.id)) == {*ids, *more}
 
 
 async def test_what_was_begun_before_a_restart_goes_on_after_it(services: Services) -> None:
@@ -91,13 +91,17 @@ async def test_what_was_begun_before_a_restart_goes_on_after_it(services: Servic
     await _look(services)
     assert not [one for one in await _alerts(services) if one.grouped_by == {"object.id": account}]
     again = Detector(
-        services.database, services.alerts, services.detector._rules, services.detector._countries, services.clock
+        services.database,
+        services.monitoring.alerts,
+        services.monitoring.detector._rules,
+        services.monitoring.detector._countries,
+        services.clock,
     )
     await _guess(services, account, 1, "198.51.100.")
     await _look(services, again)
     (alert,) = [one for one in await _alerts(services) if one.grouped_by == {"object.id": account}]
     assert alert.metric == 8, "with the seven from before"
-    services.detector._engine = None
+    services.monitoring.detector._engine = None
 
 
 async def test_what_fails_half_way_is_looked_at_again_and_told_once(
@@ -142,19 +146,23 @@ async def test_a_tenant_sees_its_own_alerts_and_nobody_elses(
         await _record(services, SubjectErasureBegun(), by, on=str(number), tenant=one.id)
     await _look(services)
     async with services.database.tenant_read(one.id) as tx:
-        (alert,) = await services.alerts.page(tx)
-        assert len(await services.alerts.events_of(tx, alert.id)) == 10
+        (alert,) = await services.monitoring.alerts.page(tx)
+        assert len(await services.monitoring.alerts.events_of(tx, alert.id)) == 10
     async with services.database.tenant_read(two.id) as tx:
-        assert await services.alerts.page(tx) == []
-        for attempt in (services.alerts.get, services.alerts.events_of, services.alerts.notes):
+        assert await services.monitoring.alerts.page(tx) == []
+        for attempt in (
+            services.monitoring.alerts.get,
+            services.monitoring.alerts.events_of,
+            services.monitoring.alerts.notes,
+        ):
             with pytest.raises(NotFound):
                 await attempt(tx, alert.id)
     async with services.database.tenant(two.id) as writer:
         by = key_principal(two.id)
         with pytest.raises(NotFound):
-            await services.alerts.close(writer, alert.id, resolution="handled", by=by)
+            await services.monitoring.alerts.close(writer, alert.id, resolution="handled", by=by)
         with pytest.raises(NotFound):
-            await services.alerts.note(writer, alert.id, "mine", by=by)
+            await services.monitoring.alerts.note(writer, alert.id, "mine", by=by)
     assert (await _alerts(services, one.id))[0].status == "open"
 
 
@@ -168,7 +176,7 @@ async def test_what_concerns_several_tenants_is_the_operators(services: Services
     (alert,) = _of(await _alerts(services), "One address is refused in several tenants")
     assert alert.tenant_id == OPERATOR
     async with services.database.operator_read() as tx:
-        assert set(await services.alerts.events_of(tx, alert.id)) == set(ids)
+        assert set(await services.monitoring.alerts.events_of(tx, alert.id)) == set(ids)
 
 
 # --- handling ------------------------------------------------------------------------------------------------------
@@ -186,7 +194,7 @@ async def alert(services: Services) -> Alert:
 async def test_an_alert_is_acknowledged_noted_and_closed_and_the_next_match_opens_another(
     services: Services, alert: Alert
 ) -> None:
-    by, alerts = staff_principal(), services.alerts
+    by, alerts = staff_principal(), services.monitoring.alerts
     async with services.database.operator() as tx:
         assert (await alerts.acknowledge(tx, alert.id, by=by)).status == "acknowledged"
         with pytest.raises(Conflict):
@@ -207,19 +215,19 @@ async def test_an_alert_is_acknowledged_noted_and_closed_and_the_next_match_open
 async def test_a_note_is_printable_and_of_a_length(services: Services, alert: Alert, text: str) -> None:
     async with services.database.operator() as tx:
         with pytest.raises(Invalid):
-            await services.alerts.note(tx, alert.id, text, by=staff_principal())
+            await services.monitoring.alerts.note(tx, alert.id, text, by=staff_principal())
 
 
 async def test_a_resolution_is_one_of_three(services: Services, alert: Alert) -> None:
     async with services.database.operator() as tx:
         with pytest.raises(Invalid):
-            await services.alerts.close(tx, alert.id, resolution="ignored", by=staff_principal())
+            await services.monitoring.alerts.close(tx, alert.id, resolution="ignored", by=staff_principal())
 
 
 async def test_of_many_closings_at_once_one_counts(services: Services, alert: Alert) -> None:
     async def close() -> None:
         async with services.database.operator() as tx:
-            await services.alerts.close(tx, alert.id, resolution="handled", by=staff_principal())
+            await services.monitoring.alerts.close(tx, alert.id, resolution="handled", by=staff_principal())
 
     results = await asyncio.gather(*(close() for _ in range(10)), return_exceptions=True)
     assert sum(result is None for result in results) == 1
@@ -229,11 +237,11 @@ async def test_who_may_only_read_handles_nothing(services: Services, alert: Aler
     by = staff_principal("auditor")
     async with services.database.operator() as tx:
         for attempt in (
-            lambda: services.alerts.acknowledge(tx, alert.id, by=by),
-            lambda: services.alerts.close(tx, alert.id, resolution="handled", by=by),
-            lambda: services.alerts.note(tx, alert.id, "x", by=by),
-            lambda: services.alerts.assign(tx, alert.id, None, by=by),
-            lambda: services.alerts.suppress(tx, alert.id, days=1, reason=REASON, everything=False, by=by),
+            lambda: services.monitoring.alerts.acknowledge(tx, alert.id, by=by),
+            lambda: services.monitoring.alerts.close(tx, alert.id, resolution="handled", by=by),
+            lambda: services.monitoring.alerts.note(tx, alert.id, "x", by=by),
+            lambda: services.monitoring.alerts.assign(tx, alert.id, None, by=by),
+            lambda: services.monitoring.alerts.suppress(tx, alert.id, days=1, reason=REASON, everything=False, by=by),
         ):
             with pytest.raises(Forbidden):
                 await attempt()
@@ -242,8 +250,8 @@ async def test_who_may_only_read_handles_nothing(services: Services, alert: Aler
 async def test_an_alert_is_given_to_somebody_who_could_see_it(services: Services, alert: Alert) -> None:
     async with services.database.operator() as tx:
         with pytest.raises(Invalid):
-            await services.alerts.assign(tx, alert.id, new_id(), by=staff_principal())
-        assert (await services.alerts.assign(tx, alert.id, None, by=staff_principal())).assignee is None
+            await services.monitoring.alerts.assign(tx, alert.id, new_id(), by=staff_principal())
+        assert (await services.monitoring.alerts.assign(tx, alert.id, None, by=staff_principal())).assignee is None
 
 
 # --- being quiet ------------------------------------------------------------------------------------------------------
@@ -255,8 +263,10 @@ async def test_a_rule_is_quiet_for_a_while_and_what_it_would_have_told_is_counte
 ) -> None:
     by, account = staff_principal(), str(alert.grouped_by["object.id"])
     async with services.database.operator() as tx:
-        quiet = await services.alerts.suppress(tx, alert.id, days=7, reason=REASON, everything=everything, by=by)
-        await services.alerts.close(tx, alert.id, resolution="expected", by=by)
+        quiet = await services.monitoring.alerts.suppress(
+            tx, alert.id, days=7, reason=REASON, everything=everything, by=by
+        )
+        await services.monitoring.alerts.close(tx, alert.id, resolution="expected", by=by)
     await _guess(services, account, 2, "198.51.100.")
     other = str(new_id())
     await _guess(services, other, 8, "203.0.113.")
@@ -265,10 +275,10 @@ async def test_a_rule_is_quiet_for_a_while_and_what_it_would_have_told_is_counte
     assert account not in open_ones
     assert (other in open_ones) is not everything
     async with services.database.operator() as tx:
-        assert (await services.alerts.get_suppression(tx, quiet.id)).matches == (3 if everything else 2)
-        await services.alerts.end_suppression(tx, quiet.id, by=by)
+        assert (await services.monitoring.alerts.get_suppression(tx, quiet.id)).matches == (3 if everything else 2)
+        await services.monitoring.alerts.end_suppression(tx, quiet.id, by=by)
         with pytest.raises(Conflict):
-            await services.alerts.end_suppression(tx, quiet.id, by=by)
+            await services.monitoring.alerts.end_suppression(tx, quiet.id, by=by)
     await _guess(services, account, 1, "192.0.2.2")
     await _look(services)
     assert account in {one.grouped_by.get("object.id") for one in await _alerts(services, status="open")}
@@ -280,9 +290,11 @@ async def test_being_quiet_takes_a_reason_an_end_and_a_fresh_factor(services: Se
     async with services.database.operator() as tx:
         for days, reason in ((0, REASON), (91, REASON), (7, ""), (7, "short")):
             with pytest.raises(Invalid):
-                await services.alerts.suppress(tx, alert.id, days=days, reason=reason, everything=False, by=by)
+                await services.monitoring.alerts.suppress(
+                    tx, alert.id, days=days, reason=reason, everything=False, by=by
+                )
         with pytest.raises(StepUpRequired):
-            await services.alerts.suppress(tx, alert.id, days=7, reason=REASON, everything=False, by=stale)
+            await services.monitoring.alerts.suppress(tx, alert.id, days=7, reason=REASON, everything=False, by=stale)
 
 
 # --- being told -------------------------------------------------------------------------------------------------------
@@ -322,9 +334,9 @@ async def test_a_storm_of_alerts_is_no_storm_of_mail(pair: Pair) -> None:
             raised = Raised(new_id(), "A drill", "high", {}, "It is one.", 1_700_000_000.0, [], None)
             async with services.database.operator() as tx:
                 many = [msgspec.structs.replace(raised, grouped_by={"n": n}) for n in range(MAX_LETTERS + 5)]
-                await services.alerts.take(tx, many)
+                await services.monitoring.alerts.take(tx, many)
                 grave = msgspec.structs.replace(raised, level="critical", title="A grave drill")
-                await services.alerts.take(tx, [grave])
+                await services.monitoring.alerts.take(tx, [grave])
             await work(services)
             server.wait_for(to="storm@bailee.example", subject="A grave drill", seconds=5)
             letters = [one for one in server.messages if one["to"] == "storm@bailee.example"]
@@ -342,4 +354,4 @@ async def test_a_flood_of_matches_is_written_once(services: Services) -> None:
     assert (found[account].matches, found[account].metric) == (293, 300)
     assert (found[other].matches, found[other].metric) == (2, 9)
     async with services.database.operator_read() as tx:
-        assert set(ids[-100:]) <= set(await services.alerts.events_of(tx, found[account].id))
+        assert set(ids[-100:]) <= set(await services.monitoring.alerts.events_of(tx, found[account].id))

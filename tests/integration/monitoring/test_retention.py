@@ -31,7 +31,7 @@ async def _record(services: Services, details: Details, *, age: int) -> UUID:
 async def _number(services: Services) -> None:
     while await services.sequencer.step():
         pass
-    while await services.detector.step():
+    while await services.monitoring.detector.step():
         pass
 
 

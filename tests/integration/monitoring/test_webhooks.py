@@ -44,17 +44,17 @@ def _fresh(hooked: Hooked) -> None:
 
 async def _add(services: Services, tenant: TenantId, url: str, topics: list[str] | None = None) -> NewWebhook:
     async with services.database.tenant(tenant) as tx:
-        return await services.webhooks.add(tx, url=url, topics=topics or ["alerts"], by=SYSTEM)
+        return await services.monitoring.webhooks.add(tx, url=url, topics=topics or ["alerts"], by=SYSTEM)
 
 
 async def _try(services: Services, tenant: TenantId, webhook: UUID) -> UUID:
     async with services.database.tenant(tenant) as tx:
-        return await services.webhooks.try_out(tx, webhook, by=SYSTEM)
+        return await services.monitoring.webhooks.try_out(tx, webhook, by=SYSTEM)
 
 
 async def _states(services: Services, tenant: TenantId) -> list[tuple[str, str, int]]:
     async with services.database.tenant_read(tenant) as tx:
-        return [(one.state, one.reason, one.attempts) for one in await services.webhooks.deliveries(tx)]
+        return [(one.state, one.reason, one.attempts) for one in await services.monitoring.webhooks.deliveries(tx)]
 
 
 def _verify(secret: str, headers: dict[str, str], body: bytes) -> None:
@@ -77,7 +77,7 @@ async def test_it_is_signed_and_taken_once(hooked: Hooked) -> None:
     _verify(webhook.secret, headers, body)
     assert json.loads(body)["type"] == "test"
     assert await _states(services, tenant) == [("delivered", "", 1)]
-    await services.webhooks.deliver(str(delivery))
+    await services.monitoring.webhooks.deliver(str(delivery))
     assert len(server.received) == 1
     with superuser(services.settings.database.main) as sql:
         rows = sql.execute("SELECT secret FROM webhooks WHERE webhook_id = %s", (webhook.id,)).fetchone()
@@ -92,10 +92,10 @@ async def test_it_is_tried_until_it_is_taken_with_the_same_id(hooked: Hooked) ->
     server.answers.extend([500, 0, 302])
     for reason in ("500", "unreachable", "302"):
         with pytest.raises(Undelivered):
-            await services.webhooks.deliver(str(delivery))
+            await services.monitoring.webhooks.deliver(str(delivery))
         ((state, told, _),) = await _states(services, tenant)
         assert (state, told) == ("waiting", reason)
-    await services.webhooks.deliver(str(delivery))
+    await services.monitoring.webhooks.deliver(str(delivery))
     assert await _states(services, tenant) == [("delivered", "", 4)]
     ids = {headers.get("webhook-id") or headers["Webhook-Id"] for headers, _ in server.received}
     assert ids == {str(delivery)}
@@ -108,15 +108,15 @@ async def test_what_nobody_takes_is_dead_seen_and_sent_again(hooked: Hooked) -> 
     server.answers.extend([503] * MAX_ATTEMPTS)
     for _ in range(MAX_ATTEMPTS - 1):
         with pytest.raises(Undelivered):
-            await services.webhooks.deliver(str(delivery))
-    await services.webhooks.deliver(str(delivery))
+            await services.monitoring.webhooks.deliver(str(delivery))
+    await services.monitoring.webhooks.deliver(str(delivery))
     assert await _states(services, tenant) == [("dead", "503", MAX_ATTEMPTS)]
     async with services.database.tenant(tenant) as tx:
-        await services.webhooks.send_again(tx, delivery, by=SYSTEM)
+        await services.monitoring.webhooks.send_again(tx, delivery, by=SYSTEM)
     with pytest.raises(Conflict):
         async with services.database.tenant(tenant) as tx:
-            await services.webhooks.send_again(tx, delivery, by=SYSTEM)
-    await services.webhooks.deliver(str(delivery))
+            await services.monitoring.webhooks.send_again(tx, delivery, by=SYSTEM)
+    await services.monitoring.webhooks.deliver(str(delivery))
     assert await _states(services, tenant) == [("delivered", "", 1)]
 
 
@@ -125,11 +125,11 @@ async def test_what_is_gone_is_not_asked_again_and_what_is_removed_hears_nothing
     tenant = (await create_tenant(services)).id
     webhook = await _add(services, tenant, server.url)
     server.answers.append(410)
-    await services.webhooks.deliver(str(await _try(services, tenant, webhook.id)))
+    await services.monitoring.webhooks.deliver(str(await _try(services, tenant, webhook.id)))
     waiting = await _try(services, tenant, webhook.id)
     async with services.database.tenant(tenant) as tx:
-        await services.webhooks.remove(tx, webhook.id, by=SYSTEM)
-    await services.webhooks.deliver(str(waiting))
+        await services.monitoring.webhooks.remove(tx, webhook.id, by=SYSTEM)
+    await services.monitoring.webhooks.deliver(str(waiting))
     assert [one[:2] for one in await _states(services, tenant)] == [("dead", "removed"), ("dead", "410")]
     assert len(server.received) == 1
     with pytest.raises(NotFound):
@@ -156,7 +156,7 @@ async def test_it_is_no_way_into_the_inside(own_services: Services) -> None:
     for url in ("https://127.0.0.1:1/", "https://localhost/", "https://169.254.169.254/latest", "https://[::1]/"):
         delivery = await _try(own_services, tenant, (await _add(own_services, tenant, url)).id)
         with pytest.raises(Undelivered):
-            await own_services.webhooks.deliver(str(delivery))
+            await own_services.monitoring.webhooks.deliver(str(delivery))
     assert {one[1] for one in await _states(own_services, tenant)} == {"not_public"}
 
 
@@ -166,12 +166,16 @@ async def test_a_neighbour_sees_and_ends_nothing(hooked: Hooked) -> None:
     webhook = await _add(services, mine, server.url)
     delivery = await _try(services, mine, webhook.id)
     async with services.database.tenant(other) as tx:
-        assert await services.webhooks.every(tx) == []
-        for act in (services.webhooks.remove, services.webhooks.try_out, services.webhooks.get):
+        assert await services.monitoring.webhooks.every(tx) == []
+        for act in (
+            services.monitoring.webhooks.remove,
+            services.monitoring.webhooks.try_out,
+            services.monitoring.webhooks.get,
+        ):
             with pytest.raises(NotFound):
-                await act(tx, webhook.id, **({} if act == services.webhooks.get else {"by": SYSTEM}))
+                await act(tx, webhook.id, **({} if act == services.monitoring.webhooks.get else {"by": SYSTEM}))
         with pytest.raises(NotFound):
-            await services.webhooks.send_again(tx, delivery, by=SYSTEM)
+            await services.monitoring.webhooks.send_again(tx, delivery, by=SYSTEM)
 
 
 def _raised(level: str) -> Raised:
@@ -184,7 +188,7 @@ def _raised(level: str) -> Raised:
 
 async def _open(services: Services, tenant: TenantId, level: str, by: Principal = SYSTEM) -> None:
     async with services.database.operator() as tx:
-        await services.alerts.open(tx, _raised(level), tenant, by=by)
+        await services.monitoring.alerts.open(tx, _raised(level), tenant, by=by)
 
 
 async def test_alerts_are_told_to_the_tenant_and_to_the_operator(hooked: Hooked) -> None:
@@ -193,7 +197,9 @@ async def test_alerts_are_told_to_the_tenant_and_to_the_operator(hooked: Hooked)
     await _add(services, tenant, server.url + "/tenant")
     await _add(services, tenant, server.url + "/other", ["notices"])
     async with services.database.operator() as tx:
-        await services.webhooks.add(tx, url=server.url + "/operator", topics=["alerts"], by=staff_principal())
+        await services.monitoring.webhooks.add(
+            tx, url=server.url + "/operator", topics=["alerts"], by=staff_principal()
+        )
     await _open(services, tenant, "low")
     await _open(services, OPERATOR, "low")
     await work(services)
@@ -237,14 +243,14 @@ async def test_quiet_hours_hold_back_all_but_the_critical_and_sum_up_later(pair:
                     "INSERT INTO role_grants (account_id, role, granted_by) VALUES (%s, 'owner', 'x')", (account,)
                 )
             always = QuietHours(time(0), time(23, 59, 59, 999999), ZoneInfo("UTC"))
-            services.alerts._quiet = always
+            services.monitoring.alerts._quiet = always
             for level in ("high", "high", "critical"):
                 await _open(services, OPERATOR, level)
-            await services.alerts.sum_up()
+            await services.monitoring.alerts.sum_up()
             await work(services)
             assert [str(one["Subject"]) for one in server.messages] == ["Alert (critical): Odd"]
-            services.alerts._quiet = quiet_hours(Monitoring())
-            await services.alerts.sum_up()
-            await services.alerts.sum_up()
+            services.monitoring.alerts._quiet = quiet_hours(Monitoring())
+            await services.monitoring.alerts.sum_up()
+            await services.monitoring.alerts.sum_up()
             await work(services)
             assert [str(one["Subject"]).partition(" alerts")[0] for one in server.messages[1:]] == ["2"]

@@ -21,7 +21,7 @@ READING = frozenset({
     "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "incidents.read",
     "keys.read", "measures.read", "members.read", "notices.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "support_cases.read", "tenant.read",
-    "tenant_keys.read", "tenants.read", "webhooks.read",
+    "tenant_keys.read", "tenants.read", "webhooks.read", "event_types.read",
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
 WAYS = {"tenants.terminate": "tenants.move", "tenants.close": "tenants.move"}
