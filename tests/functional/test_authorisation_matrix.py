@@ -457,6 +457,8 @@ OPEN = frozenset(
         "GET /enrolment",
         "POST /enrolment",
         "GET /health",
+        "GET /metrics",
+        "GET /ready",
         "GET /invitation",
         "POST /invitation",
         "POST /invitation/accept",

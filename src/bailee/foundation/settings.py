@@ -165,6 +165,8 @@ class Monitoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What rules name as `%name%` with the modifier `expand`; `canaries` are ids that nobody has a reason to touch."""
     retention: EventRetention = EventRetention()
     exports: list[ExportSettings] = []
+    metrics_token_file: str = ""
+    """The bearer token with which Prometheus reads `/metrics`; without one there are none."""
     webhook_ca_file: str = ""
     """Trust root for the certificates of webhooks; default the system's."""
     webhook_allow_private: bool = False

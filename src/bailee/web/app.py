@@ -31,7 +31,8 @@ from bailee.ledger import api as ledger_api
 from bailee.monitoring import api as monitoring_api
 from bailee.stores import api as stores_api
 from bailee.tenants import api as tenants_api
-from bailee.web.middleware import finish, identify
+from bailee.web.metrics import Metrics, metrics, ready
+from bailee.web.middleware import finishing, identify
 from bailee.web.openapi import CompletedDocument
 from bailee.web.pages import pages
 from bailee.web.problems import Problems
@@ -58,6 +59,8 @@ async def health(database: Database) -> Health:
 def create_app(services: Services) -> Litestar:
     """The ASGI app. The services are open while it runs, and are closed by whoever opened them."""
     provided = {name: _provide(getattr(services, name)) for name in _PROVIDED}
+    counted = Metrics(services.settings.monitoring.metrics_token_file)
+    provided["metrics_of"] = _provide(counted)
     provided["incident_services"] = _provide(services.incidents)
     provided |= {name: _provide(getattr(services.access, name)) for name in _ACCESS}
     provided |= {name: _provide(getattr(services.provider, name)) for name in _PROVIDER}
@@ -74,12 +77,13 @@ def create_app(services: Services) -> Litestar:
     )  # fmt: skip
     return Litestar(
         route_handlers=[
-            api, ledger_api.router, provider_endpoints.router, scim_api.router, health, *pages(services.settings),
+            api, ledger_api.router, provider_endpoints.router, scim_api.router, health, ready, metrics,
+            *pages(services.settings),
             create_static_files_router("/static", directories=[STATIC], include_in_schema=False, cache_control=_KEPT),
         ],
         dependencies={**provided, "principal": Provide(_principal, sync_to_thread=False)},
         middleware=[identify(services.access.authenticator, services.settings.access.trusted_proxies)],
-        before_send=[finish],
+        before_send=[finishing(counted.count)],
         exception_handlers=Problems(services.database, services.events).handlers(),
         request_max_body_size=services.settings.web.max_body_bytes,
         openapi_config=OpenAPIConfig(
@@ -115,8 +119,8 @@ _TAGS = (
     "Ledger",
 )
 _PROVIDED = (
-    "settings", "clock", "database", "events", "ledger", "keyring", "tenants", "collections", "vault", "files",
-    "subjects", "assurance",
+    "settings", "clock", "database", "keyring_database", "events", "ledger", "keyring", "tenants", "collections",
+    "vault", "files", "subjects", "assurance",
 )  # fmt: skip
 _MONITORING = ("alerts", "support_cases", "webhooks", "intake")
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises")

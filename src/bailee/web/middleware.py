@@ -19,7 +19,7 @@ from bailee.foundation.ids import new_id
 from bailee.foundation.pages import COOKIE
 from bailee.foundation.principal import ActorKind, Principal, Unauthenticated, anonymous
 
-_API = ("/api/", "/scim/", "/ledger/", "/health")
+_API = ("/api/", "/scim/", "/ledger/", "/health", "/ready", "/metrics")
 _BODY_SECONDS = 30.0
 _UPLOADS = "/api/v1/files"
 """What takes its time, and asks for no second factor."""
@@ -108,6 +108,7 @@ def identify(authenticator: Authenticator, trusted_proxies: list[str]) -> "Any":
             address = client_address(scope, proxies)
             caller = Caller(address, request_id, label_of(headers.get(b"user-agent", b"").decode("latin-1")))
             scope["state"]["request_id"] = request_id
+            scope["state"]["began"] = time.monotonic()
             scope["user"] = scope["auth"] = anonymous(address, request_id, caller.device)
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(request_id=str(request_id))
@@ -136,7 +137,7 @@ def identify(authenticator: Authenticator, trusted_proxies: list[str]) -> "Any":
 
 def _token_of(scope: Scope) -> str | None:
     """What a request shows itself with. Raises Unauthenticated for another scheme."""
-    if scope["path"].startswith(PROGRAM_PATHS):
+    if scope["path"].startswith((*PROGRAM_PATHS, "/metrics")):
         return None  # clients show their credentials to the endpoint itself
     if is_api(scope["path"]):
         return bearer_token(dict(scope["headers"]).get(b"authorization"))
@@ -191,17 +192,22 @@ def cookie_token(header: bytes) -> str | None:
     return (found[0] or None) if len(found) == 1 else None
 
 
-async def finish(message: Message, scope: Scope) -> None:
-    """Puts the security headers and the request's id on every answer."""
-    if message["type"] != "http.response.start":
-        return
-    headers = MutableScopeHeaders.from_message(message)
-    for name, value in SECURITY_HEADERS.items():
-        headers[name] = value
-    if is_api(scope["path"]):
-        headers["Content-Security-Policy"] = _API_CSP
-    if "cache-control" not in headers:
-        headers["Cache-Control"] = "no-store"
-    request_id = scope.get("state", {}).get("request_id")
-    if request_id is not None:
-        headers["X-Request-Id"] = str(request_id)
+def finishing(count: Callable[[Scope, int], None]) -> Callable[[Message, Scope], Awaitable[None]]:
+    """A hook that puts the security headers and the request's id on every answer, and counts it."""
+
+    async def finish(message: Message, scope: Scope) -> None:
+        if message["type"] != "http.response.start":
+            return
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in SECURITY_HEADERS.items():
+            headers[name] = value
+        if is_api(scope["path"]):
+            headers["Content-Security-Policy"] = _API_CSP
+        if "cache-control" not in headers:
+            headers["Cache-Control"] = "no-store"
+        request_id = scope.get("state", {}).get("request_id")
+        if request_id is not None:
+            headers["X-Request-Id"] = str(request_id)
+        count(scope, message["status"])
+
+    return finish
