@@ -22,7 +22,7 @@ from bailee.foundation.migrate import migrate
 from bailee.foundation.principal import system
 from bailee.foundation.settings import Settings
 from bailee.stores.vault import NewRecord
-from benchmarks import access, detection
+from benchmarks import access, detection, log
 from benchmarks.figures import Figure
 
 ROUNDS = 5
@@ -127,7 +127,7 @@ async def once(count: int, work: Awaitable[object]) -> float:
     return count / (time.perf_counter() - start)
 
 
-async def measure(services: Services) -> list[Figure]:
+async def measure(services: Services, owner: str) -> list[Figure]:
     """Every figure, each next to what it is compared with."""
     async with services.database.operator() as operator:
         tenant = (await services.tenants.create(operator, name="Bench", plan="standard", by=BY)).id
@@ -146,7 +146,8 @@ async def measure(services: Services) -> list[Figure]:
     await bench.sequence()
     recorded = await once(EVENTS, bench.record_events())
     figures.append(Figure("leaves sequenced", await once(EVENTS, bench.sequence()), "events recorded", recorded))
-    return [*figures, await access.sign_ins(services), access.permission_checks()]
+    figures += [await access.sign_ins(services), access.permission_checks()]
+    return [*figures, *await log.figures(services, owner)]
 
 
 def report(figures: list[Figure]) -> str:
@@ -171,12 +172,13 @@ def main() -> None:
         with running_clusters(settings) as clusters:
             for cluster in clusters:
                 migrate(cluster.owner_conninfo, cluster.name)
+            owner = clusters[0].owner_conninfo
 
             async def run() -> list[Figure]:
                 async with open_services(settings) as services:
                     listening = asyncio.create_task(services.keyring.listen())
                     try:
-                        return await measure(services)
+                        return await measure(services, owner)
                     finally:
                         listening.cancel()
 

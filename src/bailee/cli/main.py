@@ -38,6 +38,7 @@ _COMMANDS = {
     "passwords": {"passwords": "passwords"},
     "rules": {"rules": "rules"},
     "alerts": {"alert": "alert"},
+    "watching": {"support": "support", "webhook": "webhook"},
     "incidents": {"incident": "incident", "notice": "notice"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip

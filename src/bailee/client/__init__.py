@@ -78,6 +78,13 @@ from bailee.client.models.incidents import (
     SentNotice,
     TimelineEntry,
 )
+from bailee.client.models.monitoring import (
+    EventField,
+    EventType,
+    SupportCase,
+    Webhook,
+    WebhookDelivery,
+)
 from bailee.client.models.people import (
     Account,
     BreakGlassState,
@@ -138,6 +145,8 @@ __all__ = [
     "Enrolled",
     "ErasureReceipt",
     "Event",
+    "EventField",
+    "EventType",
     "ExerciseResult",
     "Factors",
     "Field",
@@ -192,6 +201,7 @@ __all__ = [
     "SsoReport",
     "StaffRole",
     "SubjectView",
+    "SupportCase",
     "Suppression",
     "Tenant",
     "TenantRole",
@@ -201,4 +211,6 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "VersionMismatch",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -7,6 +7,7 @@ from bailee.client.calls import (
     batches,
     clients,
     collections,
+    event_types,
     events,
     federation,
     files,
@@ -20,7 +21,9 @@ from bailee.client.calls import (
     sessions,
     staff,
     subjects,
+    support,
     tenants,
+    webhooks,
 )
 
 
@@ -72,6 +75,7 @@ class Events[R](Group[R]):
 
     list = Paged(events.every_event)
     page = Operation(events.event_page)
+    report = Operation(event_types.report)
 
 
 class Measures[R](Group[R]):
@@ -357,6 +361,38 @@ class Notices[R](Group[R]):
     discard = Operation(notices.discard)
 
 
+class SupportCases[R](Group[R]):
+    """`client.support_cases`: what customers let the staff see, and for how long."""
+
+    list = Paged(support.every)
+    get = Operation(support.get)
+    request = Operation(support.request)
+    grant = Operation(support.grant)
+    refuse = Operation(support.refuse)
+    end = Operation(support.end)
+    records = Paged(support.records)
+    record = Operation(support.record)
+
+
+class Webhooks[R](Group[R]):
+    """`client.webhooks`: where alerts, notices and support cases are sent to."""
+
+    list = Operation(webhooks.every)
+    add = Operation(webhooks.add)
+    remove = Operation(webhooks.remove)
+    try_out = Operation(webhooks.try_out)
+    deliveries = Paged(webhooks.deliveries)
+    send_again = Operation(webhooks.send_again)
+
+
+class EventTypes[R](Group[R]):
+    """`client.event_types`: the schemas of the product's own events."""
+
+    list = Operation(event_types.every)
+    define = Operation(event_types.define)
+    remove = Operation(event_types.remove)
+
+
 class Domains[R](Group[R]):
     """`client.domains`: the domains that the caller's tenant has proven, or is about to."""
 
@@ -417,6 +453,9 @@ class Surface[R](Group[R]):
         self.alerts = Alerts(runner)
         self.incidents = Incidents(runner)
         self.notices = Notices(runner)
+        self.support_cases = SupportCases(runner)
+        self.webhooks = Webhooks(runner)
+        self.event_types = EventTypes(runner)
         self.domains = Domains(runner)
         self.sso = Sso(runner)
         self.ledger = Ledger(runner)

@@ -29,6 +29,8 @@ from bailee.client import (
     Elevation,
     Enrolled,
     ErasureReceipt,
+    EventField,
+    EventType,
     ExerciseResult,
     Factors,
     Incident,
@@ -56,11 +58,14 @@ from bailee.client import (
     SetupStarted,
     SsoConnection,
     SsoReport,
+    SupportCase,
     Suppression,
     Tenant,
     TenantRole,
     TimelineEntry,
     TotpEnrolment,
+    Webhook,
+    WebhookDelivery,
 )
 from bailee.client.binding import Batch, Group, Operation, Paged, Streamed
 from bailee.client.groups import Surface
@@ -142,6 +147,11 @@ NOTICE = {"incident_id": "i1", "tenant_id": "t1", "version": 1, "state": "draft"
 BREACH = {"verified_at": NOW, "due_at": NOW}
 RESULT = {"id": "x1", "passed": True}
 TRIGGER = {"id": "g1", "level": "high"}
+CASE = {"id": "c1", "tenant_id": "t1", "state": "requested"}
+HOOK = {"id": "w1", "url": "https://x.example", "topics": ["alerts"], "secret": "whsec_x"}
+DELIVERY = {"id": "d1", "webhook_id": "w1", "topic": "alerts", "state": "dead"}
+KIND = {"name": "sign_in", "title": "A sign-in", "fields": {"mobile": {"type": "flag"}}}
+CASES = "/api/v1/support-cases"
 HERE = "/api/v1/incidents/i1"
 THERE = "/api/v1/incidents/i1/notices/t1"
 STAFF = "/api/v1/staff/a1"
@@ -501,6 +511,53 @@ FEDERATION: list[Case] = [
     ("DELETE /api/v1/sso", lambda c: c.sso.remove(), "", None, type(None)),
 ]
 
+WATCHING: list[Case] = [
+    (f"GET {CASES}/c1", lambda c: c.support_cases.get("c1"), "", CASE, SupportCase),
+    (
+        f"POST {CASES}",
+        lambda c: c.support_cases.request("t1", "Why.", hours=2, collections=["people"]),
+        '{"tenant":"t1","reason":"Why.","hours":2,"collections":["people"],"subjects":[],"records":[]}',
+        CASE,
+        SupportCase,
+    ),
+    (f"POST {CASES}/c1/grant", lambda c: c.support_cases.grant("c1"), "{}", CASE, SupportCase),
+    (
+        f"POST {CASES}/c1/grant",
+        lambda c: c.support_cases.grant("c1", hours=1, subjects=()),
+        '{"hours":1,"subjects":[]}',
+        CASE,
+        SupportCase,
+    ),
+    (f"POST {CASES}/c1/refuse", lambda c: c.support_cases.refuse("c1"), "", CASE, SupportCase),
+    (f"POST {CASES}/c1/end", lambda c: c.support_cases.end("c1"), "", CASE, SupportCase),
+    ("GET /api/v1/webhooks", lambda c: c.webhooks.list(), "", [HOOK], list),
+    (
+        "POST /api/v1/webhooks",
+        lambda c: c.webhooks.add("https://x.example", ["alerts"]),
+        '{"url":"https://x.example","topics":["alerts"]}',
+        HOOK,
+        Webhook,
+    ),
+    ("DELETE /api/v1/webhooks/w1", lambda c: c.webhooks.remove("w1"), "", None, type(None)),
+    ("POST /api/v1/webhooks/w1/try", lambda c: c.webhooks.try_out("w1"), "", {"delivery": "d1"}, str),
+    ("POST /api/v1/webhook-deliveries/d1/send", lambda c: c.webhooks.send_again("d1"), "", DELIVERY, WebhookDelivery),
+    ("GET /api/v1/event-types", lambda c: c.event_types.list(), "", [KIND], list),
+    (
+        "PUT /api/v1/event-types/sign_in",
+        lambda c: c.event_types.define("sign_in", "A sign-in", {"mobile": EventField(type="flag")}),
+        '{"title":"A sign-in","fields":{"mobile":{"type":"flag","values":[]}}}',
+        KIND,
+        EventType,
+    ),
+    ("DELETE /api/v1/event-types/sign_in", lambda c: c.event_types.remove("sign_in"), "", None, type(None)),
+    (
+        "POST /api/v1/events",
+        lambda c: c.events.report([{"type": "sign_in"}]),
+        '{"events":[{"type":"sign_in"}]}',
+        {"recorded": 1},
+        int,
+    ),
+]
 INCIDENTS: list[Case] = [
     (f"GET {HERE}", lambda c: c.incidents.get("i1"), "", {"incident": INCIDENT}, IncidentDetails),
     (
@@ -649,6 +706,8 @@ LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/suppressions", lambda c: c.alerts.suppressions(), SUPPRESSION),
     ("/api/v1/incidents?state=closed", lambda c: c.incidents.list(state="closed"), INCIDENT),
     ("/api/v1/notices", lambda c: c.notices.list(), NOTICE),
+    ("/api/v1/support-cases?state=granted", lambda c: c.support_cases.list(state="granted"), CASE),
+    ("/api/v1/webhook-deliveries?state=dead", lambda c: c.webhooks.deliveries(state="dead"), DELIVERY),
     (
         "/api/v1/notices/i1/subjects?sureness=possible",
         lambda c: c.notices.subjects("i1", sureness="possible"),
@@ -670,7 +729,7 @@ LISTS: list[tuple[str, Act, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("case", SINGLE + ACCESS + FEDERATION + INCIDENTS, ids=lambda case: case[0])
+@pytest.mark.parametrize("case", SINGLE + ACCESS + FEDERATION + INCIDENTS + WATCHING, ids=lambda case: case[0])
 async def test_operation_sends_its_request_and_reads_its_answer(rig_of: RigOf, case: Case) -> None:
     request_line, act, body, answer, kind = case
     rig = rig_of(httpx2.Response(204) if answer is None else httpx2.Response(200, json=answer))

@@ -48,6 +48,8 @@ def is_closed(kind: inspect.Type) -> bool:
             return pattern.startswith(r"\A") and pattern.endswith(r"\Z")
         case inspect.ListType(item_type=item):
             return is_closed(item)
+        case inspect.DictType(key_type=key, value_type=value):
+            return is_closed(key) and is_closed(value)
         case inspect.UnionType(types=types):
             return all(is_closed(one) for one in types)
         case inspect.Metadata(type=inner):
