@@ -46,14 +46,12 @@ def is_closed(kind: inspect.Type) -> bool:
             return True
         case inspect.StrType(pattern=str(pattern)):
             return pattern.startswith(r"\A") and pattern.endswith(r"\Z")
-        case inspect.ListType(item_type=item):
-            return is_closed(item)
+        case inspect.ListType(item_type=inner) | inspect.Metadata(type=inner):
+            return is_closed(inner)
         case inspect.DictType(key_type=key, value_type=value):
             return is_closed(key) and is_closed(value)
         case inspect.UnionType(types=types):
             return all(is_closed(one) for one in types)
-        case inspect.Metadata(type=inner):
-            return is_closed(inner)
         case _:
             return False
 
