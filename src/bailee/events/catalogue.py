@@ -639,6 +639,11 @@ class SystemFailed(Details, frozen=True):
     error: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_.]{0,127}\Z")]
 
 
+class LogSilent(Details, frozen=True):
+    action = "log.silent"
+    minutes: Count
+
+
 class CheckCompleted(Details, frozen=True):
     action = "check.completed"
     check: Name
@@ -929,7 +934,7 @@ class EventsExported(Details, frozen=True):
 
 
 _AUTHENTICATION = ("session.", "device.", "client.token_", "client.authorised", "client.refused")
-_OPERATION = ("instance.", "system.", "check.", "authorisation.", "exercise.", "events.", "alert.")
+_OPERATION = ("instance.", "system.", "check.", "authorisation.", "exercise.", "events.", "alert.", "log.")
 
 
 def retention_classes() -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from bailee.events import store
-from bailee.events.catalogue import Details, EventsForgotten, retention_classes
+from bailee.events.catalogue import Details, EventsForgotten, LogSilent, retention_classes
 from bailee.events.model import Event, Object, Outcome, make_event
 from bailee.events.store import EventRow, NewEvent
 from bailee.events.verbs import SYSTEM, verb
@@ -93,6 +93,11 @@ class Events:
         details = msgspec.convert({"kind": kind, "count": gone, "days": days}, EventsForgotten)
         await self.record(tx, details, by=by)
         return gone
+
+    @verb(LogSilent, permission=SYSTEM)
+    async def note_silence(self, tx: OperatorWriter, minutes: int, *, by: Principal) -> None:
+        """Says in the log that nothing was said in it for so long."""
+        await self.record(tx, LogSilent(minutes), by=by)
 
     async def prove(self, tx: Reader, ids: list[UUID]) -> Evidence:
         """An evidence bundle of events that `tx` may see. Raises NotFound, LedgerPending or Invalid."""

@@ -101,3 +101,9 @@ async def delete_old(tx: OperatorWriter, actions: list[str], before: datetime, m
         """,
         (actions, before, most),
     )
+
+
+async def find_latest(tx: OperatorReader) -> datetime | None:
+    """When the last event happened."""
+    latest: datetime | None = await tx.value("SELECT occurred_at FROM events ORDER BY event_id DESC LIMIT 1")
+    return latest

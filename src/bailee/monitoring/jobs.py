@@ -15,6 +15,7 @@ from bailee.foundation.settings import EventRetention
 
 _BATCH = 5000
 _MOST_BATCHES = 1000
+_SILENCE = timedelta(minutes=20)
 _CLOCK = system("clock")
 
 
@@ -44,3 +45,24 @@ class Forgetting:
                     gone = await self._events.forget(tx, kind, days=days, most=_BATCH, by=_CLOCK)
                 if gone < _BATCH:
                     break
+
+
+class Listening:
+    """Notices when the log is silent: checks alone leave an event every few minutes, so something keeps events out."""
+
+    def __init__(self, database: Database, events: Events, clock: Clock) -> None:
+        self._database = database
+        self._events = events
+        self._clock = clock
+
+    def register(self, jobs: Jobs) -> None:
+        """Every five minutes."""
+        jobs.every("*/5 * * * *", "monitoring.listen", self.run)
+
+    async def run(self) -> None:
+        """The round. What it notes breaks the silence, so that it is told once each time."""
+        async with self._database.operator() as tx:
+            latest = await event_rows.find_latest(tx)
+            if latest is not None and self._clock.now() - latest > _SILENCE:
+                silent = int((self._clock.now() - latest) / timedelta(minutes=1))
+                await self._events.note_silence(tx, silent, by=_CLOCK)

@@ -16,7 +16,7 @@ from bailee.monitoring.countries import Countries
 from bailee.monitoring.detector import Detector, load_rules
 from bailee.monitoring.export.exporter import Exporter
 from bailee.monitoring.intake import Intake
-from bailee.monitoring.jobs import Forgetting
+from bailee.monitoring.jobs import Forgetting, Listening
 from bailee.monitoring.quiet import quiet_hours
 from bailee.monitoring.sigma.rules import RuleSet
 from bailee.monitoring.support import SupportCases
@@ -37,6 +37,7 @@ class MonitoringServices(msgspec.Struct, frozen=True):
     webhooks: Webhooks
     support_cases: SupportCases
     forgetting: Forgetting
+    listening: Listening
     exporter: Exporter
     intake: Intake
 
@@ -45,6 +46,7 @@ class MonitoringServices(msgspec.Struct, frozen=True):
         self.webhooks.register(jobs)
         self.alerts.register(jobs)
         self.forgetting.register(jobs)
+        self.listening.register(jobs)
         self.support_cases.register(jobs)
 
 
@@ -66,6 +68,7 @@ def compose(
         webhooks=webhooks,
         support_cases=SupportCases(database, events, tenants, vault, reached, mail, webhooks, settings.base_url, clock),
         forgetting=Forgetting(database, events, settings.monitoring.retention, clock),
+        listening=Listening(database, events, clock),
         exporter=Exporter(database, settings.monitoring.exports),
         intake=Intake(keyring, events),
     )

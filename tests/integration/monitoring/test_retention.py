@@ -80,6 +80,23 @@ async def test_what_is_too_old_goes_and_the_ledger_still_verifies(own_services: 
     assert counted == {("content_access", 1), ("authentication", 1)}
 
 
+async def test_silence_is_noted_once(own_services: Services) -> None:
+    listening = own_services.monitoring.listening
+    await _record(own_services, AccountEnabled(), age=0)
+    await listening.run()
+
+    async def noted() -> int:
+        async with own_services.database.operator_read() as tx:
+            return len(await own_services.events.page(tx, action="log.silent", before=None, limit=10))
+
+    assert await noted() == 0
+    with superuser(own_services.settings.database.main) as sql:
+        sql.execute("UPDATE events SET occurred_at = now() - interval '25 minutes'")
+    await listening.run()
+    await listening.run()
+    assert await noted() == 1
+
+
 async def test_what_nobody_has_looked_at_stays(own_services: Services) -> None:
     event = await _record(own_services, RecordRead("people"), age=int(timedelta(days=99).days))
     await _forgetting(own_services).run()
