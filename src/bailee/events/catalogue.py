@@ -877,6 +877,8 @@ class SupportRead(Details, frozen=True):
 class SupportListed(Details, frozen=True):
     action = "support.records_listed"
     reach = Reach.READ
+    collection: Name | None
+    """Each collection on a page has its event; none for a page that is empty."""
     count: Count
     case: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
 

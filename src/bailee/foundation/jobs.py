@@ -14,6 +14,7 @@ from bailee.foundation.database import Writer, session_options
 log = structlog.get_logger()
 
 _SILENCE = 30.0
+_INWARD, _OUTWARD = "default", "outward"
 _RETRY = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=4)
 
 
@@ -26,9 +27,14 @@ class Jobs:
         )
         self._app = procrastinate.App(connector=connector)
 
-    def register(self, name: str, work: Callable[..., Awaitable[None]]) -> None:
-        """Makes `work` the job called `name`; it is tried again with growing pauses when it raises."""
-        self._app.task(name=name, retry=_RETRY, queueing_lock=None)(work)
+    def register(self, name: str, work: Callable[..., Awaitable[None]], *, outward: bool = False) -> None:
+        """Makes `work` the job called `name`; it is tried again with growing pauses when it raises.
+
+        What goes `outward`, to servers that tenants name, has workers of its own: those may be slow, and nothing of
+        ours waits for them.
+        """
+        queue = _OUTWARD if outward else _INWARD
+        self._app.task(name=name, retry=_RETRY, queueing_lock=None, queue=queue)(work)
 
     def every(self, cron: str, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs `work` on a schedule (cron, UTC), once over all workers, and not while it still runs."""
@@ -53,12 +59,13 @@ class Jobs:
         """Works until cancelled; finishes what it has begun for up to 30 s, and takes up what a dead worker left."""
         rescuer = asyncio.create_task(self._rescue())
         try:
-            await self._work(concurrency)
+            await asyncio.gather(self._work(_INWARD, concurrency), self._work(_OUTWARD, concurrency))
         finally:
             rescuer.cancel()
 
-    async def _work(self, concurrency: int) -> None:
+    async def _work(self, queue: str, concurrency: int) -> None:
         await self._app.run_worker_async(
+            queues=[queue],
             concurrency=concurrency,
             install_signal_handlers=False,
             shutdown_graceful_timeout=30,

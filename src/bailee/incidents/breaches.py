@@ -4,17 +4,19 @@ import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from bailee.access.store import accounts as account_rows
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import BreachDismissed, BreachReminded, BreachVerified, ReachComputed
 from bailee.events.verbs import SYSTEM
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database, OperatorReader, OperatorWriter
-from bailee.foundation.errors import Conflict, FieldError, Invalid
+from bailee.foundation.errors import Conflict, Error, FieldError, Invalid
 from bailee.foundation.ids import TenantId
 from bailee.foundation.mail import Mail
 from bailee.foundation.principal import Principal, system
-from bailee.foundation.texts import read_prose
+from bailee.foundation.texts import read_moment, read_prose
 from bailee.incidents.errors import SecondPersonNeeded
 from bailee.incidents.incidents import Incidents
 from bailee.incidents.letters import Letters, when
@@ -27,6 +29,8 @@ from bailee.incidents.store import incidents as incident_rows
 from bailee.incidents.store import notices as notice_rows
 from bailee.incidents.store import reach as reach_rows
 from bailee.incidents.store.breaches import BreachRow
+
+log = structlog.get_logger()
 
 _CLOCK = system("clock")
 _EARLIEST = timedelta(days=30)
@@ -84,13 +88,10 @@ class Breaches:
         errors: list[FieldError] = []
         facts = read_prose("facts", facts, errors)
         now = self._clock.now()
-        verified_at = at or now
-        if not now - _EARLIEST <= verified_at <= now + timedelta(minutes=1):
-            message = "Give the moment at which it was verified: not in the future, nor more than 30 days ago."
-            errors.append(FieldError("at", message))
+        at = read_moment("at", at, errors, earliest=now - _EARLIEST, latest=now + timedelta(minutes=1))
         if errors:
             raise Invalid("The breach is not verified.", errors=errors)
-        verified_at = min(verified_at, now)
+        verified_at = min(at or now, now)
         machine = this_machine()
         row = BreachRow(
             incident_id, verified_at, by.id, facts, verified_at + NOTICE_WITHIN, now - verified_at, now, machine.boot,
@@ -174,10 +175,14 @@ class Breaches:
         async with self._database.operator_read() as reader:
             running = await rows.list_running(reader)
         for incident_id in running:
-            async with self._database.operator() as tx:
-                await self._tick(tx, incident_id)
+            try:
+                async with self._database.operator() as tx:
+                    await self._tick(tx, incident_id)
+            except Error:  # the other clocks are read all the same, and this one in a minute
+                log.exception("a breach clock could not be read", incident=str(incident_id))
 
     async def _tick(self, tx: OperatorWriter, incident_id: UUID) -> None:
+        await incident_rows.hold_incident(tx, incident_id)  # in the order in which notices hold them
         row = await rows.hold_running(tx, incident_id)
         if row is None:  # somebody has told the last customer meanwhile
             return

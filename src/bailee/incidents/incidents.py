@@ -30,7 +30,7 @@ from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound, To
 from bailee.foundation.ids import OPERATOR, new_id
 from bailee.foundation.mail import Mail, Message
 from bailee.foundation.principal import Principal
-from bailee.foundation.texts import read_line, read_prose
+from bailee.foundation.texts import read_line, read_moment, read_prose
 from bailee.incidents.letters import Letters
 from bailee.incidents.model import (
     EXTENTS,
@@ -55,6 +55,7 @@ from bailee.monitoring.alerts import Alerts
 MAX_ATTACHMENT = 6 * 1024 * 1024
 MAX_TASKS = 500
 _LONGEST_LINE = 255
+_REMEMBERED = timedelta(days=3650)
 _IN_CHARGE = ["owner", "security_officer", "data_protection"]
 _GRAVE = frozenset({"high", "critical"})
 
@@ -280,8 +281,7 @@ class Incidents:
         errors: list[FieldError] = []
         text = read_prose("text", text, errors)
         now = self._clock.now()
-        if at is not None and at > now + timedelta(minutes=5):
-            errors.append(FieldError("at", "The timeline tells what has happened: give a time that has come."))
+        at = read_moment("at", at, errors, earliest=now - _REMEMBERED, latest=now + timedelta(minutes=5))
         _stop_at(errors, "The line is not written.")
         reference = ""
         if event is not None:
@@ -354,6 +354,8 @@ class Incidents:
         title = read_line("title", title, errors, most=_LONGEST_LINE)
         if assignee is not None and not await staff_holds(tx, assignee, "incidents.complete_task"):
             errors.append(FieldError("assignee", "Name active staff who may work on incidents."))
+        now = self._clock.now()
+        due_at = read_moment("due_at", due_at, errors, earliest=now - timedelta(days=1), latest=now + _REMEMBERED)
         _stop_at(errors, "The task is not added.")
         (task,) = await self._add_tasks(tx, incident_id, [("", title)], "person", by, assignee, due_at)
         return task

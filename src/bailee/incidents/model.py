@@ -337,15 +337,13 @@ class Notice(msgspec.Struct, frozen=True):
     sent_by: str | None
     sent_at: datetime | None
     first_sent_at: datetime | None
+    late: bool = False
+    """Whether it went out after the 24 hours, by the clock that counts."""
 
     @property
     def missing(self) -> list[str]:
         """The parts that say nothing yet."""
         return [part for part in PARTS if not getattr(self, part).strip()]
-
-    @property
-    def late(self) -> bool:
-        return self.sent_at is not None and self.version == 1 and self.sent_at > self.due_at
 
     @property
     def authority_by(self) -> datetime | None:

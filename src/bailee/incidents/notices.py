@@ -31,6 +31,7 @@ from bailee.incidents.errors import NoticeIncomplete, SecondPersonNeeded
 from bailee.incidents.incidents import Incidents
 from bailee.incidents.letters import Letters
 from bailee.incidents.model import (
+    NOTICE_WITHIN,
     PARTS,
     Delivery,
     DeliveryState,
@@ -42,6 +43,7 @@ from bailee.incidents.model import (
     Reading,
     Sureness,
 )
+from bailee.incidents.stopwatch import advance, elapsed, this_machine
 from bailee.incidents.store import breaches as breach_rows
 from bailee.incidents.store import incidents as incident_rows
 from bailee.incidents.store import notices as rows
@@ -56,6 +58,7 @@ from bailee.tenants.service import Tenants
 RECIPIENTS = ["owner", "administrator", "privacy_officer"]
 """The roles in a tenant whose holders are written to."""
 _MAX_PART = 8000
+_MOST_REACHES = 1000
 _INTERNAL = frozenset({"edited_by", "edited_at", "approved_by", "approved_at", "sent_by"})
 """Who of us has written what is not for the customer."""
 
@@ -137,13 +140,14 @@ class Notices:
             last = versions[-1]
             new = NewNotice(
                 tenant.id, incident_id, last.version + 1, incident.number, incident.exercise, last.nature, last.impact,
-                last.mitigation_taken, last.mitigation_planned, last.contact, breach.verified_at, breach.due_at, by.id,
-                last.first_sent_at, await rows.find_reached(tx, tenant.id, incident_id, last.version),
+                last.mitigation_taken, last.mitigation_planned, last.contact, breach.verified_at, breach.due_at,
+                sorted({*last.edited_by, by.id}), last.first_sent_at,
+                await rows.find_reached(tx, tenant.id, incident_id, last.version),
             )  # fmt: skip
         else:
-            new = await self._first(
-                tx, incident, breach, ReachedTenant(tenant.id, tenant.name, None, None, [], 0, 0), by
-            )
+            unknown = ReachedTenant(tenant.id, tenant.name, None, None, [], 0, 0)
+            named = (await self._named(tx, incident_id)).get(tenant.id, unknown)
+            new = await self._first(tx, incident, breach, named, by)
         await rows.insert_notice(tx, new)
         await breach_rows.set_told(tx, incident_id, await self._told_at(tx, incident_id, breach))
         text = f"Version {new.version} of the notice to {tenant.name} drafted"
@@ -159,6 +163,9 @@ class Notices:
         incident = await self._incidents.hold(tx, incident_id)
         breach = await self._breach(tx, incident_id)
         present = {one.tenant_id for one in await rows.list_concerned(tx, incident_id)}
+        for tenant in tenants:
+            if tenant.tenant_id in present:
+                await rows.update_reached(tx, tenant.tenant_id, incident_id, tenant.collections)
         new = [one for one in tenants if one.tenant_id not in present]
         for tenant in new:
             await rows.insert_notice(tx, await self._first(tx, incident, breach, tenant, by))
@@ -193,20 +200,27 @@ class Notices:
     async def discard(
         self, tx: OperatorWriter, incident_id: UUID, tenant_id: UUID, version: int, *, reason: str, by: Principal
     ) -> None:
-        """Throws a draft away: the customer is not concerned, or nothing is to be added. Raises NotFound, Invalid,
-        Conflict for what was sent.
+        """Throws a draft away: the customer is not concerned, or nothing is to be added. Whom the log names can only be
+        excluded by a second person, with a fresh second factor.
+
+        Raises NotFound, Invalid, SecondPersonNeeded, StepUpRequired, Conflict for what was sent.
         """
         notice = await self._hold_unsent(tx, incident_id, tenant_id, version)
         errors: list[FieldError] = []
         reason = read_prose("reason", reason, errors)
         if errors:
             raise Invalid("The draft is not discarded.", errors=errors)
+        if version == 1 and notice.tenant_id in await self._named(tx, incident_id):
+            by.require("notices.approve")
+            by.require_step_up()
+            if by.id in notice.edited_by:
+                raise SecondPersonNeeded("The log names this customer. Somebody who has not written here excludes it.")
+            await rows.exclude(tx, notice, reason, by.id)
         await rows.delete_draft(tx, notice)
         text = f"Draft {version} to {notice.tenant_name} discarded: {reason}"
         await self._incidents.write(tx, incident_id, "notice", text, by, reference=str(notice.tenant_id))
         await self._events.record(tx, NoticeDiscarded(version), by=by, on=_object(incident_id, notice.tenant_id))
         breach = await self._breach(tx, incident_id)
-        # Whom the log names stays concerned: a draft that is thrown away for such a one is asked for again.
         await breach_rows.set_told(tx, incident_id, await self._told_at(tx, incident_id, breach))
 
     @verb(NoticeApproved, permission="notices.approve", step_up=True)
@@ -238,11 +252,13 @@ class Notices:
         if notice.state is not NoticeState.APPROVED:
             raise SecondPersonNeeded("This draft was not approved by a second person, or was changed since.")
         now = self._clock.now()
-        late = version == 1 and now > notice.due_at
+        breach = await self._breach(tx, incident_id)
+        passed = elapsed(advance(breach.mark, now, this_machine()), breach.verified_at)
+        late = version == 1 and (now > notice.due_at or passed > NOTICE_WITHIN)
         if late and not notice.late_reason:
             message = "More than 24 hours have passed: say why the notice comes late."
             raise Invalid("The notice is not sent.", errors=[FieldError("late_reason", message)])
-        await rows.set_sent(tx, notice, by.id, now)
+        await rows.set_sent(tx, notice, by.id, now, late=late)
         sent = await self._latest_of(tx, incident_id, tenant_id)
         deliveries = await self._deliver(tx, sent, now)
         await rows.insert_deliveries(tx, sent, deliveries)
@@ -251,7 +267,6 @@ class Notices:
         details = NoticeSent(version, len(deliveries), late, notice.exercise)
         about = None if notice.exercise else notice.tenant_id
         await self._events.record(tx, details, by=by, on=_object(incident_id, notice.tenant_id), tenant=about)
-        breach = await self._breach(tx, incident_id)
         await breach_rows.set_told(tx, incident_id, await self._told_at(tx, incident_id, breach))
         return sent
 
@@ -267,7 +282,10 @@ class Notices:
             )  # fmt: skip
 
         found = [delivery("portal", "", "exercise" if notice.exercise else "delivered")]
-        for email in await member_rows.list_emails_in(tx, notice.tenant_id, RECIPIENTS):
+        recipients = await member_rows.list_emails_in(tx, notice.tenant_id, RECIPIENTS)
+        if not recipients and not notice.exercise:
+            found.append(delivery("mail", "", "failed", "nobody there has a role that is written to"))
+        for email in recipients:
             if notice.exercise:
                 found.append(delivery("mail", email, "exercise"))
                 continue
@@ -356,15 +374,26 @@ class Notices:
     async def _told_at(self, tx: OperatorReader, incident_id: UUID, breach: BreachRow) -> datetime | None:
         """When every customer concerned had its notice: now, before, or not yet.
 
-        Concerned are those whom the latest blast radius names, and those for whom somebody has drafted a notice.
+        Concerned are those whom any blast radius of the incident names, but for whom a second person has excluded
+        since, and those for whom somebody has drafted a notice. While that is nobody, the clock runs: a trace that
+        finds nothing stops it as little as no trace.
         """
         concerned = {one.tenant_id: one.sent for one in await rows.list_concerned(tx, incident_id)}
-        reaches = await reach_rows.list_reaches(tx, incident_id, 1)
-        for tenant in reaches[0].tenants if reaches else []:
-            concerned.setdefault(tenant.tenant_id, False)
-        if not all(concerned.values()) or (not concerned and not reaches):
+        for tenant_id in await self._named(tx, incident_id):
+            concerned.setdefault(tenant_id, False)
+        if not concerned or not all(concerned.values()):
             return None
         return breach.told_at or self._clock.now()
+
+    async def _named(self, tx: OperatorReader, incident_id: UUID) -> dict[TenantId, ReachedTenant]:
+        """The customers whom a blast radius names that nobody has excluded since, as the latest one has them."""
+        excluded = await rows.map_excluded(tx, incident_id)
+        found: dict[TenantId, ReachedTenant] = {}
+        for reach in reversed(await reach_rows.list_reaches(tx, incident_id, _MOST_REACHES)):
+            for tenant in reach.tenants:
+                if tenant.tenant_id not in excluded or reach.computed_at > excluded[tenant.tenant_id]:
+                    found[tenant.tenant_id] = tenant
+        return found
 
     async def _first(
         self, tx: OperatorReader, incident: Incident, breach: BreachRow, tenant: ReachedTenant, by: Principal
@@ -378,7 +407,7 @@ class Notices:
         return NewNotice(
             tenant.tenant_id, incident.id, 1, incident.number, incident.exercise, _nature(breach.facts, tenant),
             _impact(incident, tenant), "\n".join(done), "\n".join(planned), self._settings.contact, breach.verified_at,
-            breach.due_at, by.id, None, tenant.collections,
+            breach.due_at, sorted({by.id, breach.verified_by}), None, tenant.collections,
         )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
 from bailee.foundation.errors import FieldError, Invalid
 from bailee.foundation.ids import OPERATOR, TenantId, new_id
-from bailee.foundation.settings import IncidentSettings
+from bailee.foundation.settings import EventRetention, IncidentSettings
 from bailee.incidents.model import Reach, ReachedCollection, ReachedTenant, Scope
 from bailee.incidents.store import reach as rows
 from bailee.incidents.store.reach import Hit
@@ -50,12 +50,14 @@ class Tracer:
     """Computes reaches."""
 
     def __init__(
-        self, database: Database, tenants: Tenants, reached: Reached, settings: IncidentSettings, clock: Clock
-    ) -> None:
+        self, database: Database, tenants: Tenants, reached: Reached, settings: IncidentSettings,
+        kept: EventRetention, clock: Clock,
+    ) -> None:  # fmt: skip
         self._database = database
         self._tenants = tenants
         self._reached = reached
         self._settings = settings
+        self._kept = kept
         self._clock = clock
 
     @property
@@ -79,8 +81,8 @@ class Tracer:
             of_tenant.setdefault(hit.tenant_id, []).append(hit)
         wanted = [
             one for one in tenants
-            if one.id in of_tenant or (everything and one.state is not TenantState.TERMINATED
-                                       and one.created_at <= scope.until)
+            if one.id in of_tenant or (everything and one.created_at <= scope.until and (
+                one.state is not TenantState.TERMINATED or one.updated_at >= scope.since))
         ]  # fmt: skip
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -89,13 +91,14 @@ class Tracer:
                 return await self._look(tenant_id, name, of_tenant.get(tenant_id, []), scope, whole=bool(everything))
 
         found = await asyncio.gather(*(look(one.id, one.name) for one in wanted))
-        listed = [tenant for tenant, _ in found if tenant.collections]
+        gone = {one.id for one in wanted if one.state is TenantState.TERMINATED}
+        listed = [tenant for tenant, _ in found if tenant.collections or tenant.tenant_id in gone]
         acts = sum(hit.acts for tenant in wanted for hit in of_tenant.get(tenant.id, []))
         reach = Reach(
             new_id(), scope, self._clock.now(), by, acts,
             round(time.perf_counter() - began, 3), sorted(listed, key=lambda one: str(one.tenant_id)),
         )  # fmt: skip
-        return Computed(reach, {tenant.tenant_id: holders for tenant, holders in found if tenant.collections})
+        return Computed(reach, {tenant.tenant_id: holders for tenant, holders in found})
 
     async def _look(
         self, tenant: TenantId, name: str, hits: list[Hit], scope: Scope, *, whole: bool
@@ -114,49 +117,66 @@ class Tracer:
             names = {hit.collection for hit in hits if hit.collection} | set(held)
             described = await self._reached.describe(tx, sorted(names))
             total = await self._reached.subjects(tx, scope.until) if whole else None
+            deleted = await rows.map_deleted(tx, scope.since) if listed else {}
         collections = [
             self._collection(one, [hit for hit in hits if (hit.collection or "") == one], described.get(one),
-                             certain=len(named.of_collections.get(one, ())),
-                             held=(held[one].records, held[one].subjects) if one in held else None, whole=whole)
+                             certain=len(named.of_collections.get(one, ())), there=named.records_there.get(one, 0),
+                             held=(held[one].records, held[one].subjects) if one in held else None,
+                             deleted=deleted.get(one, 0), whole=whole)
             for one in sorted(names)
         ]  # fmt: skip
         other = [hit for hit in hits if not hit.collection]
         if other or (held_files is not None and held_files.files):
             collections.append(
-                self._collection("", other, None, certain=len(named.of_files | subjects),
-                                 held=(held_files.files, held_files.subjects) if held_files else None, whole=whole)
+                self._collection("", other, None, certain=len(named.of_files | subjects), there=named.files_there,
+                                 held=(held_files.files, held_files.subjects) if held_files else None, deleted=0,
+                                 whole=whole)
             )  # fmt: skip
         certain = set().union(*named.of_collections.values(), named.of_files, subjects)
-        possible = total - len(certain) if total is not None else sum(one.subjects_possible for one in collections)
+        possible = sum(one.subjects_possible for one in collections)
+        if total is not None:
+            possible = max(total - len(certain), max((one.subjects_possible for one in collections), default=0))
         times = [(hit.first_at, hit.last_at) for hit in hits]
         tenant_reach = ReachedTenant(
             tenant, name, min((one for one, _ in times), default=None), max((one for _, one in times), default=None),
-            collections, len(certain), max(0, possible) + max(0, named.gone),
+            collections, len(certain), max(0, possible),
         )  # fmt: skip
         return tenant_reach, certain
 
     def _collection(
-        self, name: str, hits: Sequence[Hit], described: Description | None, *, certain: int,
-        held: tuple[int, int] | None, whole: bool,
+        self, name: str, hits: Sequence[Hit], described: Description | None, *, certain: int, there: int,
+        held: tuple[int, int] | None, deleted: int, whole: bool,
     ) -> ReachedCollection:  # fmt: skip
+        """One line. `there` of the things that were named still exist; `held` are records and people, now."""
         reading = set(reaching(Effect.READ))
         listed = sum(hit.reached for hit in hits if hit.action not in SINGLE)
         records = held[0] if whole and held else sum(hit.reached for hit in hits)
-        open_to = 0 if held is None else held[1] if whole else min(listed, held[1])
+        things = {one for hit in hits if hit.action.startswith((*_RECORD, _FILE)) for one in hit.objects}
+        gone = max(0, len(things) - there)
+        open_to = max(0, held[1] - certain) if whole and held else 0
+        if not whole:
+            open_to = listed if held is None else min(listed, held[1] + deleted)
         return ReachedCollection(
             collection=name, reads=sum(hit.acts for hit in hits if hit.action in reading),
             changes=sum(hit.acts for hit in hits if hit.action not in reading), records=records,
-            subjects_certain=certain, subjects_possible=max(0, open_to - certain) if whole else open_to,
-            sureness="possible" if open_to else "certain", title=described.title if described else "",
+            subjects_certain=certain, subjects_possible=open_to + gone,
+            sureness="possible" if open_to + gone else "certain", title=described.title if described else "",
             categories=described.categories if described else [],
         )  # fmt: skip
 
-    def _verify(self, scope: Scope) -> Scope:
+    def _window_faults(self, scope: Scope) -> list[FieldError]:
         errors: list[FieldError] = []
         if scope.since.tzinfo is None or scope.until.tzinfo is None:
             errors.append(FieldError("since", "Give times with their offset, such as 2026-03-01T12:00:00Z."))
         elif not timedelta(0) < scope.until - scope.since <= _LONGEST:
             errors.append(FieldError("until", "Give an end after the beginning, at most ten years later."))
+        elif (kept := self._kept.content_access) and scope.since < self._clock.now() - timedelta(days=kept + 1):
+            message = f"What is older than {kept} days has been forgotten: the log cannot say whom that concerns."
+            errors.append(FieldError("since", message))
+        return errors
+
+    def _verify(self, scope: Scope) -> Scope:
+        errors = self._window_faults(scope)
         criteria: list[Sequence[object]] = [scope.accounts, scope.keys, scope.sessions, scope.addresses]
         if not any(criteria) and not scope.store and not scope.subprocessor:
             message = "Name an account, key, session or address, or the store or subprocessor that was open."

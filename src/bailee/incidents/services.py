@@ -43,7 +43,7 @@ def compose(
     letters = Letters(settings.base_url)
     playbooks = load_playbooks(settings.incidents.playbooks)
     incidents = Incidents(events, monitoring.alerts, mail, letters, playbooks, key, clock)
-    tracer = Tracer(database, tenants, reached, settings.incidents, clock)
+    tracer = Tracer(database, tenants, reached, settings.incidents, settings.monitoring.retention, clock)
     notices = Notices(
         events, incidents, tenants, reached, mail, monitoring.webhooks, letters, settings.incidents, clock
     )

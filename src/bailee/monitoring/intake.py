@@ -24,6 +24,7 @@ from bailee.monitoring.store import intake as rows
 MAX_EVENTS = 500
 MAX_TYPES = 200
 _MAX_FIELDS = 20
+_MAX_VALUES = 100
 _MAX_REFERENCE = 256
 _MAX_NUMBER = 2**53
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
@@ -53,11 +54,15 @@ class Intake:
         title = read_line("title", title, errors)
         if len(fields) > _MAX_FIELDS:
             errors.append(FieldError("fields", f"An event has at most {_MAX_FIELDS} fields."))
-        for field, kind in fields.items():
+        for field, kind in [*fields.items()][:_MAX_FIELDS]:
             if not _NAME.fullmatch(field):
                 errors.append(FieldError(f"fields.{field[:63]}", "Name it in lower-case letters, digits and _."))
-            elif (kind.type == "choice") != bool(kind.values) or not all(_VALUE.fullmatch(one) for one in kind.values):
+            elif (kind.type == "choice") != bool(kind.values) or not all(
+                _VALUE.fullmatch(one) for one in kind.values[:_MAX_VALUES]
+            ):
                 errors.append(FieldError(f"fields.{field}.values", "A choice, and nothing else, lists its values."))
+            elif len(kind.values) > _MAX_VALUES or len(set(kind.values)) != len(kind.values):
+                errors.append(FieldError(f"fields.{field}.values", f"List up to {_MAX_VALUES} values, each once."))
         if errors:
             raise Invalid("The schema is not kept.", errors=errors)
         present = {one.name for one in await rows.list_types(tx)}
@@ -140,6 +145,6 @@ def _is_reference(text: str) -> bool:
 
 def _is_address(text: str) -> bool:
     try:
-        return str(ipaddress.ip_address(text)) == text
+        return "%" not in text and str(ipaddress.ip_address(text)) == text
     except ValueError:
         return False

@@ -5,6 +5,7 @@ the customer grants it, whole or in part, or does not. Whoever has asked, and no
 reading is an event in the customer's own log. It ends by itself, or as soon as either side ends it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
@@ -213,7 +214,9 @@ class SupportCases:
         """A page of the records within a case, opened, and where the next begins. Raises NotFound, Conflict."""
         scope = await self._readable(tx, case_id, by)
         records, following = await self._vault.scoped(tx, scope, after=after, limit=limit)
-        await self._events.record(tx, SupportListed(len(records), str(case_id)), by=by, on=_object(case_id))
+        counts = Counter(one.collection for one in records)
+        for name, count in counts.items() or [(None, 0)]:
+            await self._events.record(tx, SupportListed(name, count, str(case_id)), by=by, on=_object(case_id))
         return records, following
 
     @verb(SupportRead, permission="support_cases.look")

@@ -35,6 +35,8 @@ DELIVER_JOB = "webhooks.deliver"
 MAX_ATTEMPTS = 9
 """With the pauses of the queue these spread over a day."""
 MAX_WEBHOOKS = 20
+MAX_WAITING = 20
+"""Deliveries that may wait for one webhook when somebody tries it out."""
 KEEP_DAYS = 30
 _SECRET_BYTES = 32
 _SUCCESS = range(200, 300)
@@ -74,7 +76,7 @@ class Webhooks:
 
     def register(self, jobs: Jobs) -> None:
         """Makes delivery and the hourly sweep known to the worker."""
-        jobs.register(DELIVER_JOB, self.deliver)
+        jobs.register(DELIVER_JOB, self.deliver, outward=True)
         jobs.every("49 * * * *", "webhooks.sweep", self.sweep)
 
     def on_outcome(self, tell: Outcome) -> None:
@@ -127,6 +129,8 @@ class Webhooks:
     async def try_out(self, tx: Writer, webhook_id: UUID, *, by: Principal) -> UUID:
         """Sends something harmless; the delivery to look for. Raises NotFound."""
         await self.get(tx, webhook_id)
+        if await rows.count_waiting(tx, _owner(tx), webhook_id) >= MAX_WAITING:
+            raise Conflict("Much is on its way there already. Wait for it, or look why nobody takes it.")
         delivery = await self._queue(tx, _owner(tx), webhook_id, "test", {"message": "Bailee reaches you."})
         await self._events.record(tx, WebhookTried(), by=by, on=_object(webhook_id))
         return delivery
@@ -173,7 +177,12 @@ class Webhooks:
             waiting = await rows.claim_delivery(tx, UUID(delivery_id))
         if waiting is None:
             return
-        reason, final = await self._attempt(waiting)
+        if waiting.removed:
+            reason, final = "removed", True
+        elif waiting.attempts > MAX_ATTEMPTS:  # it has ended its worker each time
+            reason, final = "interrupted", True
+        else:
+            reason, final = await self._attempt(waiting)
         dead = bool(reason) and (final or waiting.attempts >= MAX_ATTEMPTS)
         async with self._database.operator() as tx:
             state = "dead" if dead else "waiting" if reason else "delivered"
@@ -188,7 +197,10 @@ class Webhooks:
 
     async def _attempt(self, waiting: rows.Waiting) -> tuple[str, bool]:
         """Why it was not taken, or nothing; and whether there is no sense in trying again."""
-        secret = unseal(self._key, waiting.secret, _place(waiting.tenant_id, waiting.webhook_id))
+        try:
+            secret = unseal(self._key, waiting.secret, _place(waiting.tenant_id, waiting.webhook_id))
+        except Error:
+            return "secret_unreadable", True
         moment = str(int(self._clock.now().timestamp()))
         headers = {
             "Content-Type": "application/json", "webhook-id": str(waiting.delivery_id), "webhook-timestamp": moment,

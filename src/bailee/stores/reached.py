@@ -1,5 +1,6 @@
 """For an incident: what of a tenant's stored data was reached, in numbers, and for the tenant itself by name."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -14,11 +15,12 @@ from bailee.stores.vault import Vault
 
 
 class Named(msgspec.Struct, frozen=True):
-    """Data subjects by the blind indexes of their identifiers. `gone` counts records that are no longer there."""
+    """Data subjects by the blind indexes of their identifiers, and how many of the things are still there."""
 
     of_collections: dict[str, set[bytes]]
+    records_there: dict[str, int]
     of_files: set[bytes]
-    gone: int
+    files_there: int
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -38,14 +40,14 @@ class Reached:
     async def name(self, tx: TenantReader, record_ids: Sequence[UUID], file_tokens: Sequence[bytes]) -> Named:
         """Whose these records and files are."""
         of_collections: dict[str, set[bytes]] = {}
-        there = 0
+        there: Counter[str] = Counter()
         for row in await rows.list_holders(tx, record_ids) if record_ids else []:
-            there += row.records
+            there[row.collection] += row.records
             found = of_collections.setdefault(row.collection, set())
             if row.holder is not None:
                 found.add(row.holder)
-        of_files = set(await rows.list_file_holders(tx, file_tokens)) if file_tokens else set()
-        return Named(of_collections, of_files, len(set(record_ids)) - there)
+        files = await rows.list_file_holders(tx, file_tokens) if file_tokens else []
+        return Named(of_collections, dict(there), {one for one in files if one is not None}, len(files))
 
     async def held(
         self, tx: TenantReader, until: datetime, collections: Sequence[str] | None = None

@@ -1,6 +1,6 @@
 """From a theft in the log to the last customer's notice: whom it concerns, by whom it is told, and when."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ from bailee.foundation.principal import ActorKind, Forbidden, Principal, StepUpR
 from bailee.incidents.errors import NoticeIncomplete, SecondPersonNeeded
 from bailee.incidents.model import Breach, Incident, Notice, Reach, Scope
 from tests.integration.rig import (
+    SYSTEM,
     create_record,
     create_tenant,
     define,
@@ -149,6 +150,33 @@ async def test_an_address_a_session_and_a_change_are_traced(services: Services) 
     assert (await _trace(services, incident.id, addresses=["203.0.113.78"])).tenants == []
 
 
+async def test_what_was_deleted_since_counts_as_possible(services: Services) -> None:
+    tenant = (await create_tenant(services)).id
+    await define(services, tenant)
+    key = new_id()
+    await _steal(services, tenant, key, ["ada", "grace"])
+    async with services.database.tenant(tenant) as tx:
+        await services.vault.search(tx, "people", subject=None, where={}, after=None, limit=9, by=_thief(tenant, key))
+        records, _ = await services.vault.search(
+            tx, "people", subject="grace", where={}, after=None, limit=9, by=SYSTEM
+        )
+        for record in records:
+            await services.vault.delete(tx, "people", record.id, version=None, by=SYSTEM)
+    (reached,) = (await _trace(services, (await _open(services)).id, keys=[key])).tenants
+    (people,) = reached.collections
+    assert (reached.subjects_certain, people.sureness, reached.sureness) == (1, "possible", "possible")
+    assert people.subjects_possible == 2 + 1  # who may have been listed, and whose record is gone
+
+
+async def test_new_files_and_empty_lists_reach_nobody(services: Services) -> None:
+    tenant = (await create_tenant(services)).id
+    await define(services, tenant)
+    key = new_id()
+    async with services.database.tenant(tenant) as tx:
+        await services.vault.search(tx, "people", subject=None, where={}, after=None, limit=9, by=_thief(tenant, key))
+    assert (await _trace(services, (await _open(services)).id, keys=[key])).tenants == []
+
+
 async def test_an_open_store_reaches_everything_in_it(own_services: Services) -> None:
     services = own_services
     tenant, empty = (await create_tenant(services)).id, (await create_tenant(services, "Empty")).id
@@ -237,6 +265,59 @@ async def test_a_verification_says_who_when_and_why_and_starts_the_clock(service
     assert breach.due_at - breach.verified_at == timedelta(hours=24)
     with pytest.raises(Conflict):
         await _verify(services, incident)
+
+
+async def test_one_person_alone_cannot_stop_the_clock_or_set_it_back(services: Services, draft: Notice) -> None:
+    breaches, notices = services.incidents.breaches, services.incidents.notices
+    place = (draft.incident_id, draft.tenant_id, 1)
+
+    async def breach() -> Breach:
+        async with services.database.operator_read() as tx:
+            found = await breaches.find(tx, draft.incident_id)
+        assert found is not None
+        return found
+
+    writer, other = staff_principal(), staff_principal()
+    async with services.database.operator() as tx:
+        await notices.edit(tx, *place, text=TEXT, by=writer)
+    await _trace(services, draft.incident_id, keys=[new_id()])  # finds nothing
+    assert (await breach()).told_at is None
+    with pytest.raises(SecondPersonNeeded):
+        async with services.database.operator() as tx:
+            await notices.discard(tx, *place, reason="Nothing to see.", by=writer)
+    stale = msgspec.structs.replace(other, stepped_up=False)
+    with pytest.raises(StepUpRequired):
+        async with services.database.operator() as tx:
+            await notices.discard(tx, *place, reason="Nothing to see.", by=stale)
+    async with services.database.operator() as tx:
+        await notices.discard(tx, *place, reason="It was a test account of ours.", by=other)
+    assert (await breach()).told_at is None  # nobody is concerned: that is said by dismissing it, by a second person
+    before = await breach()
+    async with services.database.operator() as tx:
+        await breaches.dismiss(tx, draft.incident_id, reason="It was a test.", by=staff_principal())
+    async with services.database.operator() as tx:
+        again = await breaches.verify(tx, draft.incident_id, facts=FACTS, by=staff_principal())
+    assert (again.verified_at, again.due_at) == (before.verified_at, before.due_at)
+
+
+async def test_moments_that_cannot_be_kept_are_refused(services: Services) -> None:
+    incidents, incident = services.incidents.incidents, (await _open(services)).id
+    by = staff_principal()
+    odd = [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))), datetime.now(),  # noqa: DTZ005  what is refused
+        datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-1))),
+    ]  # fmt: skip
+    for moment in odd:
+        for act in (
+            lambda tx, at=moment: incidents.note(tx, incident, text="x", at=at, by=by),
+            lambda tx, at=moment: incidents.add_task(tx, incident, title="x", due_at=at, by=by),
+            lambda tx, at=moment: services.incidents.breaches.verify(tx, incident, facts="x", at=at, by=by),
+        ):
+            with pytest.raises(Invalid):
+                async with services.database.operator() as tx:
+                    await act(tx)
+    async with services.database.operator_read() as view:
+        assert [one.kind for one in await incidents.entries(view, incident)] == ["opened"]
 
 
 async def test_a_breach_is_dismissed_by_somebody_else_before_anybody_is_told(services: Services) -> None:

@@ -165,6 +165,7 @@ CREATE TABLE notices (
     sent_by text,
     sent_at timestamptz,
     first_sent_at timestamptz,
+    late boolean NOT NULL DEFAULT false,
     reached jsonb NOT NULL,
     CONSTRAINT notices_pkey PRIMARY KEY (tenant_id, incident_id, version),
     CONSTRAINT notices_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenants (tenant_id),
@@ -203,6 +204,16 @@ CREATE TABLE notice_subjects (
     CONSTRAINT notice_subjects_pkey PRIMARY KEY (tenant_id, incident_id, holder)
 );
 
+-- Customers whom a blast radius names, and whom a second person has found not to be concerned.
+CREATE TABLE notice_exclusions (
+    tenant_id uuid NOT NULL,
+    incident_id uuid NOT NULL,
+    reason text NOT NULL,
+    excluded_by text NOT NULL,
+    excluded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT notice_exclusions_pkey PRIMARY KEY (tenant_id, incident_id)
+);
+
 CREATE TABLE notice_readings (
     tenant_id uuid NOT NULL,
     incident_id uuid NOT NULL,
@@ -217,6 +228,7 @@ CREATE TABLE notice_readings (
 ALTER TABLE notices ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notice_deliveries ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notice_subjects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE notice_exclusions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE notice_readings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON notices TO bailee_tenant
 USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
@@ -232,6 +244,10 @@ CREATE POLICY tenant ON notice_subjects TO bailee_tenant
 USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
 WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
 CREATE POLICY operator ON notice_subjects TO bailee_operator USING (true) WITH CHECK (true);
+CREATE POLICY tenant ON notice_exclusions TO bailee_tenant
+USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
+WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
+CREATE POLICY operator ON notice_exclusions TO bailee_operator USING (true) WITH CHECK (true);
 CREATE POLICY tenant ON notice_readings TO bailee_tenant
 USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
 WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
@@ -241,4 +257,5 @@ GRANT SELECT, INSERT ON notice_readings TO bailee_tenant;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notices TO bailee_operator;
 GRANT SELECT, INSERT, UPDATE ON notice_deliveries TO bailee_operator;
 GRANT SELECT, INSERT ON notice_subjects TO bailee_operator;
+GRANT SELECT, INSERT, UPDATE ON notice_exclusions TO bailee_operator;
 GRANT SELECT ON notice_readings TO bailee_operator;

@@ -40,16 +40,23 @@ FROM breaches b JOIN incidents i ON i.incident_id = b.incident_id AND i.breach =
 
 
 async def put_breach(tx: OperatorWriter, row: BreachRow) -> None:
-    """A verified breach. One that was dismissed before and is verified anew begins anew."""
+    """A verified breach. One that was dismissed within the last week and is verified anew goes on where it was."""
     await tx.run(
         """
         INSERT INTO breaches
             (incident_id, verified_at, verified_by, facts, due_at, counted, ticked_at, boot, booted_for, reminded)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 0)
         ON CONFLICT (incident_id) DO UPDATE SET
-            verified_at = excluded.verified_at, verified_by = excluded.verified_by, facts = excluded.facts,
-            due_at = excluded.due_at, counted = excluded.counted, ticked_at = excluded.ticked_at, boot = excluded.boot,
-            booted_for = excluded.booted_for, reminded = 0, told_at = NULL
+            verified_by = excluded.verified_by, facts = excluded.facts, ticked_at = excluded.ticked_at,
+            boot = excluded.boot, booted_for = excluded.booted_for, told_at = NULL,
+            verified_at = CASE WHEN breaches.verified_at > excluded.verified_at - interval '7 days'
+                THEN least(breaches.verified_at, excluded.verified_at) ELSE excluded.verified_at END,
+            due_at = CASE WHEN breaches.verified_at > excluded.verified_at - interval '7 days'
+                THEN least(breaches.due_at, excluded.due_at) ELSE excluded.due_at END,
+            counted = CASE WHEN breaches.verified_at > excluded.verified_at - interval '7 days'
+                THEN greatest(breaches.counted, excluded.counted) ELSE excluded.counted END,
+            reminded = CASE WHEN breaches.verified_at > excluded.verified_at - interval '7 days'
+                THEN breaches.reminded ELSE 0 END
         """,
         (
             row.incident_id, row.verified_at, row.verified_by, row.facts, row.due_at, row.counted, row.ticked_at,
@@ -76,7 +83,7 @@ async def list_running(tx: OperatorReader) -> list[UUID]:
         """
         SELECT b.incident_id FROM breaches b
         JOIN incidents i ON i.incident_id = b.incident_id AND i.breach = 'verified'
-        WHERE b.told_at IS NULL ORDER BY b.due_at
+        WHERE b.told_at IS NULL AND NOT (i.exercise AND i.phase = 'closed') ORDER BY b.due_at
         """
     )
 
@@ -145,7 +152,7 @@ async def list_told(tx: OperatorReader) -> list[Told]:
         SELECT i.number, b.due_at, b.counted, b.verified_at, b.told_at,
             count(n.tenant_id) AS notices,
             count(n.tenant_id) FILTER (WHERE n.state <> 'sent') AS unsent,
-            count(n.tenant_id) FILTER (WHERE n.sent_at > n.due_at) AS late,
+            count(n.tenant_id) FILTER (WHERE n.late) AS late,
             count(n.tenant_id) FILTER (WHERE n.state = 'sent' AND EXISTS (
                 SELECT FROM notice_deliveries d
                 WHERE d.tenant_id = n.tenant_id AND d.incident_id = n.incident_id AND d.channel <> 'portal'
@@ -168,7 +175,7 @@ async def count_incomplete(tx: OperatorReader) -> int:
         SELECT count(*) FROM notices WHERE state = 'sent' AND (
             btrim(nature) = '' OR btrim(impact) = '' OR btrim(mitigation_taken) = '' OR btrim(mitigation_planned) = ''
             OR btrim(contact) = '' OR approved_by IS NULL OR approved_by = ANY (edited_by)
-            OR (version = 1 AND sent_at > due_at AND btrim(late_reason) = '')
+            OR (late AND btrim(late_reason) = '')
         )
         """
     )

@@ -281,6 +281,7 @@ SELECT trigger_id AS id, rule_id, level, playbook, impact, extent, created_by, c
 
 async def put_trigger(tx: OperatorWriter, trigger: dict[str, object]) -> None:
     """One for each rule, and one for the level: the later takes the place of the earlier."""
+    await tx.run("SELECT pg_advisory_xact_lock(hashtext('bailee.incident_triggers'))")
     await tx.run("DELETE FROM incident_triggers WHERE rule_id IS NOT DISTINCT FROM %s", (trigger["rule_id"],))
     await tx.run(
         """

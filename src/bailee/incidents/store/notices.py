@@ -15,7 +15,7 @@ _NOTICE: LiteralString = """
 SELECT
     n.tenant_id, n.incident_id, n.version, n.number, t.name AS tenant_name, n.state, n.exercise, n.nature, n.impact,
     n.mitigation_taken, n.mitigation_planned, n.contact, n.late_reason, n.verified_at, n.due_at, n.edited_by,
-    n.edited_at, n.approved_by, n.approved_at, n.sent_by, n.sent_at, n.first_sent_at
+    n.edited_at, n.approved_by, n.approved_at, n.sent_by, n.sent_at, n.first_sent_at, n.late
 FROM notices n JOIN tenants t ON t.tenant_id = n.tenant_id
 """
 
@@ -45,7 +45,7 @@ class NewNotice(msgspec.Struct, frozen=True):
     contact: str
     verified_at: datetime
     due_at: datetime
-    edited_by: str
+    edited_by: list[str]
     first_sent_at: datetime | None
     reached: list[ReachedCollection]
 
@@ -59,7 +59,7 @@ async def insert_notice(tx: OperatorWriter, new: NewNotice) -> None:
              mitigation_planned, contact, verified_at, due_at, edited_by, first_sent_at, reached)
         VALUES (%(tenant_id)s, %(incident_id)s, %(version)s, %(number)s, 'draft', %(exercise)s, %(nature)s, %(impact)s,
             %(mitigation_taken)s, %(mitigation_planned)s, %(contact)s, %(verified_at)s, %(due_at)s,
-            ARRAY[%(edited_by)s::text], %(first_sent_at)s, %(reached)s)
+            %(edited_by)s, %(first_sent_at)s, %(reached)s)
         """,
         values,
     )
@@ -135,18 +135,53 @@ async def set_approved(tx: OperatorWriter, notice: Notice, by: str) -> None:
     )
 
 
-async def set_sent(tx: OperatorWriter, notice: Notice, by: str, moment: datetime) -> None:
+async def set_sent(tx: OperatorWriter, notice: Notice, by: str, moment: datetime, *, late: bool) -> None:
     await tx.run(
         """
-        UPDATE notices SET state = 'sent', sent_by = %(by)s, sent_at = %(at)s,
+        UPDATE notices SET state = 'sent', sent_by = %(by)s, sent_at = %(at)s, late = %(late)s,
             first_sent_at = coalesce(first_sent_at, %(at)s)
         WHERE tenant_id = %(tenant)s AND incident_id = %(incident)s AND version = %(version)s
         """,
         {
-            "by": by, "at": moment, "tenant": notice.tenant_id, "incident": notice.incident_id,
+            "by": by, "at": moment, "late": late, "tenant": notice.tenant_id, "incident": notice.incident_id,
             "version": notice.version,
         },
     )  # fmt: skip
+
+
+async def update_reached(
+    tx: OperatorWriter, tenant: TenantId, incident_id: UUID, reached: list[ReachedCollection]
+) -> None:
+    """What a draft is about, as the latest blast radius has it."""
+    await tx.run(
+        "UPDATE notices SET reached = %s WHERE tenant_id = %s AND incident_id = %s AND state <> 'sent'",
+        (Jsonb(msgspec.to_builtins(reached)), tenant, incident_id),
+    )
+
+
+async def exclude(tx: OperatorWriter, notice: Notice, reason: str, by: str) -> None:
+    """Notes that a customer whom the log names is not concerned after all."""
+    await tx.run(
+        """
+        INSERT INTO notice_exclusions (tenant_id, incident_id, reason, excluded_by) VALUES (%s, %s, %s, %s)
+        ON CONFLICT (tenant_id, incident_id) DO UPDATE
+        SET reason = excluded.reason, excluded_by = excluded.excluded_by, excluded_at = clock_timestamp()
+        """,
+        (notice.tenant_id, notice.incident_id, reason, by),
+    )
+
+
+class _Exclusion(msgspec.Struct, frozen=True):
+    tenant_id: TenantId
+    excluded_at: datetime
+
+
+async def map_excluded(tx: OperatorReader, incident_id: UUID) -> dict[TenantId, datetime]:
+    """Who was excluded, and when."""
+    found = await tx.all(
+        _Exclusion, "SELECT tenant_id, excluded_at FROM notice_exclusions WHERE incident_id = %s", (incident_id,)
+    )
+    return {one.tenant_id: one.excluded_at for one in found}
 
 
 async def delete_draft(tx: OperatorWriter, notice: Notice) -> None:

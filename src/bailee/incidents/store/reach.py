@@ -7,20 +7,23 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from bailee.foundation.database import OperatorReader, OperatorWriter
+from bailee.foundation.database import OperatorReader, OperatorWriter, TenantReader
 from bailee.foundation.ids import TenantId
 from bailee.incidents.model import Reach, Scope
 
 _HITS = """
 WITH hits AS (
     SELECT event_id, tenant_id, action, collection, object_id, reached, occurred_at FROM events
-    WHERE reached IS NOT NULL AND actor_id = ANY(%(actors)s) AND occurred_at BETWEEN %(since)s AND %(until)s
+    WHERE reached IS NOT NULL AND reached > 0
+      AND actor_id = ANY(%(actors)s) AND occurred_at BETWEEN %(since)s AND %(until)s
     UNION
     SELECT event_id, tenant_id, action, collection, object_id, reached, occurred_at FROM events
-    WHERE reached IS NOT NULL AND address = ANY(%(addresses)s) AND occurred_at BETWEEN %(since)s AND %(until)s
+    WHERE reached IS NOT NULL AND reached > 0
+      AND address = ANY(%(addresses)s) AND occurred_at BETWEEN %(since)s AND %(until)s
     UNION
     SELECT event_id, tenant_id, action, collection, object_id, reached, occurred_at FROM events
-    WHERE reached IS NOT NULL AND session_id IS NOT NULL AND session_id = ANY(%(sessions)s)
+    WHERE reached IS NOT NULL AND reached > 0
+      AND session_id IS NOT NULL AND session_id = ANY(%(sessions)s)
       AND occurred_at BETWEEN %(since)s AND %(until)s
 )
 """
@@ -60,6 +63,25 @@ async def list_hits(tx: OperatorReader, scope: Scope, single: list[str]) -> list
             "sessions": scope.sessions, "since": scope.since, "until": scope.until, "single": single,
         },
     )  # fmt: skip
+
+
+class _Deleted(msgspec.Struct, frozen=True):
+    collection: str
+    records: int
+
+
+async def map_deleted(tx: TenantReader, since: datetime) -> dict[str, int]:
+    """How many records the tenant has deleted since a moment, by collection: what may have been listed before."""
+    found = await tx.all(
+        _Deleted,
+        """
+        SELECT collection, count(*) AS records FROM events
+        WHERE tenant_id = %s AND action = 'record.deleted' AND outcome = 'success' AND occurred_at >= %s
+        GROUP BY collection
+        """,
+        (tx.tenant, since),
+    )
+    return {one.collection: one.records for one in found}
 
 
 async def insert_reach(tx: OperatorWriter, incident_id: UUID, reach: Reach) -> None:

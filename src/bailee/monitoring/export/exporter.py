@@ -18,7 +18,7 @@ import structlog
 
 from bailee.events import Event
 from bailee.foundation.database import Connection, Database
-from bailee.foundation.errors import Error
+from bailee.foundation.errors import Error, Unavailable
 from bailee.foundation.settings import ExportSettings
 from bailee.monitoring.export.ocsf import to_ocsf
 from bailee.monitoring.export.sinks import Batch, Sink, open_sink
@@ -76,7 +76,8 @@ class Export:
         events = [to_ocsf(msgspec.json.decode(one.body, type=Event), one.leaf_index) for one in found]
         await self._sink.send(Batch(place.next_leaf, until, events))
         async with self._database.operator() as tx:
-            await rows.advance(tx, self.name, until, len(events))
+            if not await rows.advance(tx, self.name, place.next_leaf, until, len(events)):
+                raise Unavailable("Another worker has gone on with this export.")
         return until - place.next_leaf >= self._settings.batch
 
     async def _hold_lock(self, connection: Connection) -> None:

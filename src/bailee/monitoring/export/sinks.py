@@ -81,6 +81,7 @@ class FileSink:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"events-{batch.name}.ndjson"
         if path.exists():  # a crash came between the rename and its being noted
+            self._sync()
             return
         temporary = path.with_suffix(".part")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -89,6 +90,9 @@ class FileSink:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
+        self._sync()
+
+    def _sync(self) -> None:
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -94,7 +94,7 @@ async def grant(
         async with database.tenant(principal.tenant) as tx:
             await support_cases.grant(
                 tx, id_of(case), hours=_hours(form.text("hours")), collections=form.all("collections"),
-                subjects=form.all("subjects") if form.text("subjects_named") else None,
+                subjects=form.all("subjects"),
                 records=[UUID(one) for one in form.all("records") if parse_uuid(one)], by=principal,
             )  # fmt: skip
     except Error as error:

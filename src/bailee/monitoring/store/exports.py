@@ -40,14 +40,16 @@ async def set_pending(tx: OperatorWriter, name: str, until: int) -> None:
     await tx.run("UPDATE event_exports SET pending_until = %s WHERE name = %s", (until, name))
 
 
-async def advance(tx: OperatorWriter, name: str, until: int, sent: int) -> None:
-    await tx.run(
+async def advance(tx: OperatorWriter, name: str, begun: int, until: int, sent: int) -> bool:
+    """Whether it was still there: another worker may have gone on from here."""
+    changed = await tx.run(
         """
         UPDATE event_exports SET next_leaf = %s, pending_until = NULL, sent = sent + %s, moved_at = now()
-        WHERE name = %s
+        WHERE name = %s AND next_leaf = %s
         """,
-        (until, sent, name),
+        (until, sent, name, begun),
     )
+    return changed == 1
 
 
 async def list_places(tx: OperatorReader) -> list[Place]:

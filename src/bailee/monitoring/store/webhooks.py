@@ -48,16 +48,9 @@ async def list_of_topic(tx: Reader, tenant: TenantId, topic: str) -> list[UUID]:
 
 
 async def remove_webhook(tx: Writer, tenant: TenantId, webhook_id: UUID) -> None:
-    """Nothing more goes to it, and what is on its way ends."""
+    """Nothing more goes to it; what is on its way ends when its turn comes."""
     await tx.run(
         "UPDATE webhooks SET removed_at = now() WHERE tenant_id = %s AND webhook_id = %s", (tenant, webhook_id)
-    )
-    await tx.run(
-        """
-        UPDATE webhook_deliveries SET state = 'dead', reason = 'removed', ended_at = now()
-        WHERE tenant_id = %s AND webhook_id = %s AND state = 'waiting'
-        """,
-        (tenant, webhook_id),
     )
 
 
@@ -72,6 +65,14 @@ async def insert_delivery(
     )
 
 
+async def count_waiting(tx: Reader, tenant: TenantId, webhook_id: UUID) -> int:
+    count: int = await tx.value(
+        "SELECT count(*) FROM webhook_deliveries WHERE tenant_id = %s AND webhook_id = %s AND state = 'waiting'",
+        (tenant, webhook_id),
+    )
+    return count
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """A delivery to be tried, with its place and the sealed secret that signs it."""
 
@@ -83,6 +84,7 @@ class Waiting(msgspec.Struct, frozen=True):
     body: bytes
     attempts: int
     created_at: datetime
+    removed: bool
 
 
 async def claim_delivery(tx: OperatorWriter, delivery_id: UUID) -> Waiting | None:
@@ -92,7 +94,8 @@ async def claim_delivery(tx: OperatorWriter, delivery_id: UUID) -> Waiting | Non
         """
         UPDATE webhook_deliveries d SET attempts = d.attempts + 1 FROM webhooks w
         WHERE d.delivery_id = %s AND d.state = 'waiting' AND w.tenant_id = d.tenant_id AND w.webhook_id = d.webhook_id
-        RETURNING d.tenant_id, d.delivery_id, d.webhook_id, w.url, w.secret, d.body, d.attempts, d.created_at
+        RETURNING d.tenant_id, d.delivery_id, d.webhook_id, w.url, w.secret, d.body, d.attempts, d.created_at,
+            w.removed_at IS NOT NULL AS removed
         """,
         (delivery_id,),
     )

@@ -30,10 +30,9 @@ async def list_holders(tx: TenantReader, record_ids: Sequence[UUID]) -> list[Hel
     )
 
 
-async def list_file_holders(tx: TenantReader, tokens: Sequence[bytes]) -> list[bytes]:
-    return await tx.values(
-        "SELECT DISTINCT holder FROM files WHERE name_token = ANY(%s) AND holder IS NOT NULL", (list(tokens),)
-    )
+async def list_file_holders(tx: TenantReader, tokens: Sequence[bytes]) -> list[bytes | None]:
+    """The subject of each file that still exists."""
+    return await tx.values("SELECT holder FROM files WHERE name_token = ANY(%s)", (list(tokens),))
 
 
 class Held(msgspec.Struct, frozen=True):
