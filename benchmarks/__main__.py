@@ -150,10 +150,16 @@ async def measure(services: Services, owner: str) -> list[Figure]:
     return [*figures, *await log.figures(services, owner)]
 
 
+def _shown(rate: float) -> str:
+    """Small numbers with their fractions."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}"
+
+
 def report(figures: list[Figure]) -> str:
     """The table, as Markdown."""
     rows = [
-        f"| {f.name} | {f.rate:,.0f} | {f.against} | {f.baseline:,.0f} | {f.ratio:.2f} | {f.limit} |" for f in figures
+        f"| {f.name} | {_shown(f.rate)} | {f.against} | {_shown(f.baseline)} | {f.ratio:.2f} | {f.limit} |"
+        for f in figures
     ]
     return "\n".join([
         "# Benchmarks", "",
