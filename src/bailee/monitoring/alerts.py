@@ -27,7 +27,7 @@ from bailee.events.catalogue import (
 )
 from bailee.events.verbs import SYSTEM
 from bailee.foundation.clock import Clock
-from bailee.foundation.database import Database, OperatorWriter, Reader, TenantReader, Writer
+from bailee.foundation.database import Database, OperatorReader, OperatorWriter, Reader, TenantReader, Writer
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
 from bailee.foundation.ids import OPERATOR, TenantId, new_id
 from bailee.foundation.jobs import Jobs
@@ -181,6 +181,10 @@ class Alerts:
     ) -> list[Alert]:  # fmt: skip
         """Alerts that `tx` may see, newest first. `status` may be `unfinished`: open or acknowledged."""
         return await rows.list_alerts(tx, status=status, level=level, tenant=tenant, before=before, limit=limit)
+
+    async def learning(self, tx: Reader) -> int:
+        """For staff: of how many callers it is still being learnt what is usual."""
+        return await stream.count_learning(tx) if isinstance(tx, OperatorReader) else 0
 
     async def get(self, tx: Reader, alert_id: UUID) -> Alert:
         """Raises NotFound, as for somebody else's."""

@@ -25,6 +25,10 @@ BUCKET = 600
 _BINS = 40
 _DAY = 86_400 // BUCKET
 """So many ten minutes have to have been seen before a volume can be unusual: a day."""
+_WEEK = 168
+"""Hours."""
+_MONTH = 24
+"""Of one hour of the week: the ten minutes of four weeks."""
 _LEAST = 100
 _TIMES = 4
 _SHARE = 0.99
@@ -118,34 +122,60 @@ class _Usual(msgspec.Struct):
 
 
 class Volumes:
-    """How much each caller does in ten minutes."""
+    """How much each caller does in ten minutes, at each hour of the week, and all callers of a tenant together."""
 
     def __init__(self, volumes: list[Volume]) -> None:
         self._usual = {
-            (one.who, one.what): _Usual(one.since, one.bucket, one.amount, list(one.spread), _usually(one.spread))
+            (one.who, one.what): _Usual(
+                one.since, one.bucket, one.amount, list(one.spread), _usually(one.spread, _enough_for(one.who))
+            )
             for one in volumes
         }
         self._changed: set[tuple[str, str]] = set()
 
     def look(self, fields: Mapping[str, Any], now: float) -> dict[str, Any]:
-        """`unusual` and `why` where the event takes its caller far above what is usual of them, once in ten minutes."""
+        """`unusual` and `why` where the event takes its caller, or all callers of its tenant together, far above what
+        is usual of them, or of them at this hour of the week; once in ten minutes.
+        """
         who, measured = fields.get("actor.id"), _amount_of(fields)
         if measured is None or not who:
             return {}
         what, amount = measured
-        key, bucket = (str(who), what), int(now // BUCKET)
+        bucket, hour = int(now // BUCKET), int(now // 3600)
+        found = self._count(str(who), what, amount, bucket, now, _DAY)
+        tenant = fields.get("tenant")
+        together = self._count(f"tenant {tenant}", what, amount, bucket, now, _DAY) if tenant else None
+        # The ten minutes of one hour of the week, numbered through: six a week.
+        of_hour = hour // _WEEK * 6 + int(now % 3600 // BUCKET)
+        at_hour = self._count(f"{who} hour {hour % _WEEK}", what, amount, of_hour, now, _MONTH)
+        if found:
+            return {"unusual": what, "why": f"{found[0]:,.0f} {what} in 10 min; usual 0–{found[1]:,}"}
+        if at_hour:
+            why = f"{at_hour[0]:,.0f} {what} in 10 min; usual at this hour of the week 0–{at_hour[1]:,}"
+            return {"unusual": what, "why": why}
+        if together:
+            why = f"{together[0]:,.0f} {what} in 10 min by all of the tenant together; usual 0–{together[1]:,}"
+            return {"unusual": what, "why": why}
+        return {}
+
+    def _count(
+        self, who: str, what: str, amount: float, bucket: int, now: float, enough: int
+    ) -> tuple[float, int] | None:
+        """How much it is now and what is usual, where that is far more and was not told yet."""
+        key = (who, what)
         usual = self._usual.get(key)
         if usual is None:
-            usual = self._usual[key] = _Usual(datetime.fromtimestamp(now).astimezone(), bucket, 0.0, [0] * _BINS, None)
+            began = datetime.fromtimestamp(now).astimezone()
+            usual = self._usual[key] = _Usual(began, bucket, 0.0, [0] * _BINS, None)
         if bucket > usual.bucket:
-            _turn(usual, bucket)
+            _turn(usual, bucket, enough)
             self._changed.add(key)
         usual.amount += amount
         highest = usual.highest
         if highest is None or usual.told or usual.amount <= max(_LEAST, _TIMES * highest):
-            return {}
+            return None
         usual.told = True
-        return {"unusual": what, "why": f"{usual.amount:,.0f} {what} in 10 min; usual 0–{highest:,}"}
+        return usual.amount, highest
 
     def take_changes(self) -> list[Volume]:
         """What has been learnt since the last time, to be kept."""
@@ -177,18 +207,22 @@ def _amount_of(fields: Mapping[str, Any]) -> tuple[str, float] | None:
     return None
 
 
-def _turn(usual: _Usual, bucket: int) -> None:
+def _enough_for(who: str) -> int:
+    return _MONTH if " hour " in who else _DAY
+
+
+def _turn(usual: _Usual, bucket: int, enough: int) -> None:
     """Puts the ten minutes that are over into the spread, and those since then in which nothing happened."""
     usual.spread[min(int(usual.amount).bit_length(), _BINS - 1)] += 1
     usual.spread[0] += bucket - usual.bucket - 1
     usual.bucket, usual.amount, usual.told = bucket, 0.0, False
-    usual.highest = _usually(usual.spread)
+    usual.highest = _usually(usual.spread, enough)
 
 
-def _usually(spread: list[int]) -> int | None:
-    """The most that ten minutes have, all but one in a hundred; None before a day was seen."""
+def _usually(spread: list[int], enough: int) -> int | None:
+    """The most that ten minutes have, all but one in a hundred; None before enough of them were seen."""
     total = sum(spread)
-    if total < _DAY:
+    if total < enough:
         return None
     below = 0
     for number, count in enumerate(spread):

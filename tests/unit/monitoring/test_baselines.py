@@ -110,6 +110,36 @@ def test_quiet_minutes_count_too() -> None:
     assert volumes.look(_read(101), now + 2 * 86_400)["unusual"] == "reads"
 
 
+def test_what_is_usual_by_day_is_unusual_at_an_hour_that_is_always_quiet() -> None:
+    """Busy at noon, every day for five weeks, and at three in the night for the first time."""
+    volumes = Volumes([])
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    for day in range(35):
+        for hour, count in ((3, 1), (12, 900)):
+            for ten in range(6):
+                moment = start + timedelta(days=day, hours=hour, minutes=ten * 10)
+                assert volumes.look(_read(count), moment.timestamp()) == {}
+    noon = (start + timedelta(days=35, hours=12)).timestamp()
+    assert volumes.look(_read(900), noon) == {}
+    night = (start + timedelta(days=36, hours=3)).timestamp()
+    told = volumes.look(_read(900), night)
+    assert told == {"unusual": "reads", "why": "900 reads in 10 min; usual at this hour of the week 0–1"}
+
+
+def test_many_callers_who_do_little_each_are_unusual_together() -> None:
+    volumes = Volumes([])
+    now = START.timestamp()
+    for number in range(150):
+        volumes.look(_read(1) | {"tenant": "t1"}, now + number * BUCKET)
+    now += 150 * BUCKET
+    told = [
+        volumes.look(_read(60) | {"tenant": "t1", "actor.id": f"key-{number}"}, now + number) for number in range(3)
+    ]
+    assert told[0] == {}
+    assert told[1] == {"unusual": "reads", "why": "120 reads in 10 min by all of the tenant together; usual 0–1"}
+    assert told[2] == {}
+
+
 def test_volumes_are_kept() -> None:
     volumes, now = _volumes(50)
     volumes.look(_read(1), now)

@@ -41,9 +41,10 @@ async def list_alerts(
         rows = await alerts.page(
             tx, status=status, level=level or None, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1
         )
+        learning = await alerts.learning(tx)
     return page(
         "alerts_list.html", principal, form=Form({"status": [status], "level": [level]}), chosen=status,
-        statuses=_STATUSES, levels=_LEVELS, later=cursor is not None,
+        statuses=_STATUSES, levels=_LEVELS, learning=learning, later=cursor is not None,
         alerts=page_of(rows, PAGE_ROWS, lambda one: one.id),
     )  # fmt: skip
 

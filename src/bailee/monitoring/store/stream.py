@@ -108,6 +108,18 @@ async def list_familiar(tx: OperatorReader) -> list[Sighting]:
     return await tx.all(Sighting, "SELECT kind, who, what, first_at, last_at FROM familiar")
 
 
+async def count_learning(tx: OperatorReader) -> int:
+    """Callers of whom it is still being learnt what is usual: those first seen within a week."""
+    count: int = await tx.value(
+        """
+        SELECT count(*) FROM (
+            SELECT who FROM familiar GROUP BY who HAVING min(first_at) > now() - interval '7 days'
+        ) AS new
+        """
+    )
+    return count
+
+
 async def put_familiar(tx: OperatorWriter, seen: list[Sighting]) -> None:
     await tx.run(
         """
