@@ -193,6 +193,16 @@ class IncidentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Within so many days there is an exercise."""
 
 
+class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OpenTelemetry: spans and durations of requests, without anything personal."""
+
+    endpoint: str = ""
+    """Where an OTLP receiver listens over HTTPS, such as `https://collector.example.com:4318`; empty for none."""
+    token_file: str = ""
+    ca_file: str = ""
+    every_seconds: int = 10
+
+
 class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Diagnostics; they never hold customer content."""
 
@@ -210,6 +220,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mail: MailSettings = MailSettings()
     monitoring: Monitoring = Monitoring()
     incidents: IncidentSettings = IncidentSettings()
+    telemetry: Telemetry = Telemetry()
     logs: Logs = Logs()
     toms: str = ""
     """The operator's TOM document; default the one that ships."""

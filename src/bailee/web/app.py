@@ -36,6 +36,7 @@ from bailee.web.middleware import finishing, identify
 from bailee.web.openapi import CompletedDocument
 from bailee.web.pages import pages
 from bailee.web.problems import Problems
+from bailee.web.telemetry import Telemetry
 from bailee.web.templating import STATIC, environment
 
 _KEPT = CacheControlHeader(public=True, max_age=31_536_000, immutable=True)
@@ -60,6 +61,7 @@ def create_app(services: Services) -> Litestar:
     """The ASGI app. The services are open while it runs, and are closed by whoever opened them."""
     provided = {name: _provide(getattr(services, name)) for name in _PROVIDED}
     counted = Metrics(services.settings.monitoring.metrics_token_file)
+    telemetry = Telemetry(services.settings.telemetry)
     provided["metrics_of"] = _provide(counted)
     provided["incident_services"] = _provide(services.incidents)
     provided |= {name: _provide(getattr(services.access, name)) for name in _ACCESS}
@@ -83,7 +85,7 @@ def create_app(services: Services) -> Litestar:
         ],
         dependencies={**provided, "principal": Provide(_principal, sync_to_thread=False)},
         middleware=[identify(services.access.authenticator, services.settings.access.trusted_proxies)],
-        before_send=[finishing(counted.count)],
+        before_send=[finishing(counted.count, telemetry.count)],
         exception_handlers=Problems(services.database, services.events).handlers(),
         request_max_body_size=services.settings.web.max_body_bytes,
         openapi_config=OpenAPIConfig(
@@ -98,7 +100,7 @@ def create_app(services: Services) -> Litestar:
             use_handler_docstrings=False,
         ),
         template_config=TemplateConfig(instance=JinjaTemplateEngine(engine_instance=environment())),
-        lifespan=[_background(services)],
+        lifespan=[_background(services, telemetry)],
         logging_config=None,
         debug=False,
     )  # fmt: skip
@@ -140,7 +142,7 @@ def _principal(request: Request[Any, Principal, Any]) -> Principal:
     return request.auth
 
 
-def _background(services: Services) -> Any:
+def _background(services: Services, telemetry: Telemetry) -> Any:
     @asynccontextmanager
     async def run(_app: Litestar) -> AsyncIterator[None]:
         """Listens, while the app serves, for keys that were destroyed and for people whose rights changed."""
@@ -152,5 +154,6 @@ def _background(services: Services) -> Any:
         finally:
             for listener in listeners:
                 listener.cancel()
+            await asyncio.to_thread(telemetry.close)
 
     return run

@@ -63,9 +63,7 @@ class Metrics:
     def count(self, scope: Scope, status: int) -> None:
         """Counts a request that is being answered."""
         state: dict[str, Any] = dict(scope.get("state", {}))
-        route = str(scope.get("path_template") or "unmatched")
-        sent = str(dict(scope).get("method"))
-        method = sent if sent in _METHODS else "other"
+        route, method = route_of(scope), method_of(scope)
         self._requests.labels(method, route, str(status)).inc()
         if "began" in state:
             self._seconds.labels(method, route).observe(time.monotonic() - state["began"])
@@ -77,6 +75,17 @@ class Metrics:
                 self._gauges[name] = Gauge(f"bailee_{name}", health.help[name], registry=self._registry)
             self._gauges[name].set(value)
         return generate_latest(self._registry)
+
+
+def route_of(scope: Scope) -> str:
+    """The route as the program has it, whatever path was sent."""
+    return str(scope.get("path_template") or "unmatched")
+
+
+def method_of(scope: Scope) -> str:
+    """The method, of those that there are."""
+    sent = str(dict(scope).get("method"))
+    return sent if sent in _METHODS else "other"
 
 
 class Readiness(msgspec.Struct, frozen=True):

@@ -192,7 +192,7 @@ def cookie_token(header: bytes) -> str | None:
     return (found[0] or None) if len(found) == 1 else None
 
 
-def finishing(count: Callable[[Scope, int], None]) -> Callable[[Message, Scope], Awaitable[None]]:
+def finishing(*counts: Callable[[Scope, int], None]) -> Callable[[Message, Scope], Awaitable[None]]:
     """A hook that puts the security headers and the request's id on every answer, and counts it."""
 
     async def finish(message: Message, scope: Scope) -> None:
@@ -208,6 +208,7 @@ def finishing(count: Callable[[Scope, int], None]) -> Callable[[Message, Scope],
         request_id = scope.get("state", {}).get("request_id")
         if request_id is not None:
             headers["X-Request-Id"] = str(request_id)
-        count(scope, message["status"])
+        for count in counts:
+            count(scope, message["status"])
 
     return finish
