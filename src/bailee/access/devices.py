@@ -17,3 +17,8 @@ def label_of(user_agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in head), "Unknown program")
     system = next((name for mark, name in _SYSTEMS if mark in head), None)
     return f"{browser} on {system}" if system else browser
+
+
+def name_of(label: str) -> str | None:
+    """A label as events have it, such as `firefox_on_linux`."""
+    return label.lower().replace(" ", "_") or None

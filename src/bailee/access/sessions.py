@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from bailee.access.devices import name_of
 from bailee.access.errors import FreshSignInRequired, SignInOver
 from bailee.access.model import AccountKind, OwnTenant, Session, SessionKind, StartedSession
 from bailee.access.permissions import staff_permissions
@@ -106,7 +107,11 @@ class Sessions:
         kind = ActorKind.STAFF if account.kind is AccountKind.STAFF else ActorKind.MEMBER
         actor = Principal(kind, str(start.account_id), address=by.address, request_id=by.request_id)
         await self._events.record(
-            tx, SignedIn(start.factors), by=actor, on=Object("session", str(session_id)), tenant=tenant
+            tx,
+            SignedIn(start.factors, name_of(by.device)),
+            by=actor,
+            on=Object("session", str(session_id)),
+            tenant=tenant,
         )
         if ended := await rows.delete_resting_sessions(tx, start.account_id, MOST):
             on = Object("account", str(start.account_id))

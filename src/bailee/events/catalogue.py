@@ -166,6 +166,8 @@ type Factor = Literal["password", "totp", "passkey", "recovery_code", "sso", "de
 class SignedIn(Details, frozen=True):
     action = "session.begun"
     factors: list[Factor]
+    device: Name | None = None
+    """Of which kind, such as `firefox_on_linux`; None in events from before it was kept."""
 
 
 class SignInFailed(Details, frozen=True):

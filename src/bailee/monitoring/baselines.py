@@ -48,7 +48,7 @@ class Familiar:
             self._note(one.who, one.last_at)
 
     def look(self, fields: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
-        """What is new of the caller: `new.network`, `new.country`, `rare.hour`, `dormant.days`, or `learning`."""
+        """What is new: `new.network`, `new.country`, `new.device`, `rare.hour`, `dormant.days`; or `learning`."""
         who = fields.get("actor.id")
         if fields.get("actor.kind") not in _CALLERS or not who:
             return {}
@@ -106,6 +106,8 @@ def _seen(fields: Mapping[str, Any], moment: datetime) -> list[tuple[str, str]]:
     found = [(kind, str(fields[kind])) for kind in ("network", "country") if fields.get(kind)]
     if fields.get("action") == _SIGN_IN:
         found.append(("hour", str(moment.hour)))
+        if device := fields.get("details.device"):
+            found.append(("device", str(device)))
     return found
 
 

@@ -11,8 +11,10 @@ from bailee.assembly import Services
 from bailee.foundation.errors import Conflict, Error, Invalid, NotFound
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.principal import ActorKind, Forbidden, Principal, StepUpRequired
+from bailee.foundation.settings import IncidentSettings, Monitoring
 from bailee.incidents.errors import NoticeIncomplete, SecondPersonNeeded
 from bailee.incidents.model import Breach, Incident, Notice, Reach, Scope
+from tests.hooks import hook_server
 from tests.integration.rig import (
     SYSTEM,
     create_record,
@@ -579,6 +581,47 @@ async def test_a_notice_goes_by_mail_and_its_arrival_is_on_record(pair: Pair) ->
             text = one.get_content()
             assert all(part in text for part in TEXT.values())
             assert "72 hours" in text
+
+
+async def test_a_notice_goes_to_the_webhooks_that_ask_for_it(pair: Pair) -> None:
+    with hook_server() as server, open_settings(pair) as settings:
+        monitoring = Monitoring(webhook_ca_file=str(server.ca_file), webhook_allow_private=True)
+        async with running(msgspec.structs.replace(settings, monitoring=monitoring)) as services:
+            tenant = (await create_tenant(services)).id
+            async with services.database.tenant(tenant) as tx:
+                for topics in (["notices"], ["alerts"]):
+                    await services.monitoring.webhooks.add(tx, url=server.url, topics=topics, by=SYSTEM)
+            incident = (await _open(services, impact="limited", extent="one")).id
+            await _verify(services, incident)
+            async with services.database.operator() as tx:
+                draft = await services.incidents.notices.draft(tx, incident, tenant, by=staff_principal())
+            await _tell(services, draft)
+            await work(services)
+            async with services.database.operator_read() as view:
+                deliveries = await services.incidents.notices.deliveries(view, incident, tenant)
+            assert {one.channel: one.state for one in deliveries} == {
+                "portal": "delivered", "webhook": "delivered", "mail": "failed",
+            }  # fmt: skip
+            ((_, body),) = server.received
+            told = msgspec.json.decode(body)
+            assert told["type"] == "notices"
+            assert {name: told["data"][name] for name in TEXT} == TEXT
+            assert not {"edited_by", "approved_by", "sent_by"} & told["data"].keys()
+
+
+async def test_an_incident_at_a_subprocessor_reaches_what_it_holds(pair: Pair) -> None:
+    with open_settings(pair) as settings:
+        held = IncidentSettings(subprocessors={"Example Hosting": ["vault"]})
+        async with running(msgspec.structs.replace(settings, incidents=held)) as services:
+            tenant = (await create_tenant(services)).id
+            await define(services, tenant)
+            await create_record(services, tenant, {"age": 1}, "ada")
+            incident = await _open(services, subprocessor="Example Hosting", subprocessor_reference="INC-7")
+            assert (incident.subprocessor, incident.subprocessor_reference) == ("Example Hosting", "INC-7")
+            (reached,) = (await _trace(services, incident.id, subprocessor="Example Hosting")).tenants
+            assert (reached.tenant_id, reached.subjects_possible, reached.sureness) == (tenant, 1, "possible")
+            with pytest.raises(Invalid):
+                await _trace(services, incident.id, subprocessor="Somebody Else")
 
 
 # --- exercises -------------------------------------------------------------------------------------------

@@ -49,6 +49,15 @@ def test_what_is_new_is_said_once(network: str, country: str | None, hour: int, 
     assert familiar.look(_signed_in(network, country), moment + timedelta(minutes=1)) == {}
 
 
+def test_another_kind_of_device_is_new_once() -> None:
+    familiar = Familiar([])
+    for day in range(8):
+        familiar.look(_signed_in() | {"details.device": "firefox_on_linux"}, START + timedelta(days=day))
+    other = _signed_in() | {"details.device": "curl"}
+    assert familiar.look(other, START + timedelta(days=9)) == {"new.device": True}
+    assert familiar.look(other, START + timedelta(days=10)) == {}
+
+
 def test_what_was_learnt_is_kept() -> None:
     kept = _familiar().take_changes()
     familiar = Familiar(kept)
