@@ -8,7 +8,7 @@ import cyclopts
 
 from bailee.cli.context import connect
 from bailee.cli.output import say, show_json, show_table
-from bailee.client import ExerciseResult, Incident, Notice
+from bailee.client import BulkResult, ExerciseResult, Incident, Notice
 
 incident = cyclopts.App(name="incident", help="Incidents: from the first line to the last customer's notice.")
 notice = cyclopts.App(name="notice", help="Notices of breaches of personal data.")
@@ -267,6 +267,41 @@ def discard(incident_id: str, tenant_id: str, version: int, *, reason: str) -> N
     with connect() as client:
         client.notices.discard(incident_id, tenant_id, version, reason)
     say("The draft is gone.")
+
+
+@notice.command(name="edit-all")
+def edit_all(
+    incident_id: str, *, nature: str | None = None, impact: str | None = None, mitigation_taken: str | None = None,
+    mitigation_planned: str | None = None, contact: str | None = None, late_reason: str | None = None,
+) -> None:  # fmt: skip
+    """Write the same into every draft of an incident; parts that are not given stay."""
+    with connect() as client:
+        result = client.notices.edit_all(
+            incident_id, nature=nature, impact=impact, mitigation_taken=mitigation_taken,
+            mitigation_planned=mitigation_planned, contact=contact, late_reason=late_reason,
+        )  # fmt: skip
+    _show_bulk(result)
+
+
+@notice.command(name="approve-all")
+def approve_all(incident_id: str) -> None:
+    """Find every complete draft right that somebody else wrote."""
+    with connect() as client:
+        _show_bulk(client.notices.approve_all(incident_id))
+
+
+@notice.command(name="send-all")
+def send_all(incident_id: str) -> None:
+    """Send every approved version."""
+    with connect() as client:
+        _show_bulk(client.notices.send_all(incident_id))
+
+
+def _show_bulk(result: BulkResult) -> None:
+    say(f"Done with {result.done} notices.")
+    if result.refused:
+        rows = ((one.tenant_id, one.tenant_name, one.reason) for one in result.refused)
+        show_table(["Customer", "Name", "Not done, because"], rows, empty="")
 
 
 def _aware(moment: datetime) -> datetime:

@@ -359,6 +359,9 @@ class Notices[R](Group[R]):
     approve = Operation(notices.approve)
     send = Operation(notices.send)
     discard = Operation(notices.discard)
+    edit_all = Operation(notices.edit_all)
+    approve_all = Operation(notices.approve_all)
+    send_all = Operation(notices.send_all)
 
 
 class SupportCases[R](Group[R]):

@@ -9,6 +9,7 @@ from bailee.foundation.database import Database
 from bailee.foundation.mail import Mail
 from bailee.foundation.settings import Settings
 from bailee.incidents.breaches import Breaches
+from bailee.incidents.bulk import Bulk
 from bailee.incidents.exercises import Exercises
 from bailee.incidents.incidents import Incidents
 from bailee.incidents.letters import Letters
@@ -33,6 +34,7 @@ class IncidentServices(msgspec.Struct, frozen=True):
     notices: Notices
     breaches: Breaches
     exercises: Exercises
+    bulk: Bulk
 
 
 def compose(
@@ -54,5 +56,6 @@ def compose(
         tracer=tracer,
         notices=notices,
         breaches=breaches,
+        bulk=Bulk(database, notices),
         exercises=Exercises(database, events, incidents, breaches, notices, probes, vault, subjects, clock),
     )

@@ -125,7 +125,7 @@ _PROVIDED = (
     "vault", "files", "subjects", "assurance",
 )  # fmt: skip
 _MONITORING = ("alerts", "support_cases", "webhooks", "intake")
-_INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises")
+_INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises", "bulk")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")
 _ACCESS = (

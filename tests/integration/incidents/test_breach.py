@@ -476,6 +476,34 @@ async def test_who_writes_does_not_approve_and_a_change_asks_again(services: Ser
         )
 
 
+async def test_many_customers_are_told_at_once_each_under_the_rules_for_one(services: Services) -> None:
+    incident = (await _open(services)).id
+    await _verify(services, incident)
+    tenants = [(await create_tenant(services, f"Customer {number}")).id for number in range(4)]
+    writer, reader = staff_principal(), staff_principal()
+    notices, bulk = services.incidents.notices, services.incidents.bulk
+    async with services.database.operator() as tx:
+        for tenant in tenants:
+            await notices.draft(tx, incident, tenant, by=writer)
+    assert (await bulk.edit(incident, text=TEXT, by=writer)).done == 4
+    async with services.database.operator() as tx:
+        await notices.edit(tx, incident, tenants[0], 1, text={"contact": ""}, by=writer)
+        await notices.edit(tx, incident, tenants[1], 1, text={"impact": "Other."}, by=reader)
+    mine = await bulk.approve(incident, by=writer)
+    assert (mine.done, len(mine.refused)) == (0, 4)
+    approved = await bulk.approve(incident, by=reader)
+    assert (approved.done, {one.tenant_id for one in approved.refused}) == (2, {tenants[0], tenants[1]})
+    assert any("Say it: who answers questions" in one.reason for one in approved.refused)
+    sent = await bulk.send(incident, by=writer)
+    assert (sent.done, sent.refused) == (2, [])
+    assert sorted(one.state for one in await _latest(services, incident)) == ["draft", "draft", "sent", "sent"]
+    for act in (bulk.approve, bulk.send):
+        with pytest.raises(StepUpRequired):
+            await act(incident, by=msgspec.structs.replace(reader, stepped_up=False))
+        with pytest.raises(Forbidden):
+            await act(incident, by=staff_principal("auditor"))
+
+
 async def test_a_late_notice_says_why(services: Services, draft: Notice) -> None:
     with superuser(services.settings.database.main) as sql:
         sql.execute(

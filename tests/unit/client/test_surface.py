@@ -22,6 +22,7 @@ from bailee.client import (
     BegunExercise,
     Breach,
     BreakGlassState,
+    BulkResult,
     Collection,
     Definition,
     DeviceRequest,
@@ -686,6 +687,16 @@ INCIDENTS: list[Case] = [
         NOTICE,
         Notice,
     ),
+    (
+        f"PUT {HERE}/notices",
+        lambda c: c.notices.edit_all("i1", contact="Ada"),
+        '{"nature":null,"impact":null,"mitigation_taken":null,"mitigation_planned":null,"contact":"Ada",'
+        '"late_reason":null}',
+        {"done": 2},
+        BulkResult,
+    ),
+    (f"POST {HERE}/approve-notices", lambda c: c.notices.approve_all("i1"), "", {"done": 2}, BulkResult),
+    (f"POST {HERE}/send-notices", lambda c: c.notices.send_all("i1"), "", {"done": 2}, BulkResult),
     (f"POST {THERE}/1/approve", lambda c: c.notices.approve("i1", "t1", 1), "", NOTICE, Notice),
     (f"POST {THERE}/1/send", lambda c: c.notices.send("i1", "t1", 1), "", NOTICE, Notice),
     (

@@ -3,7 +3,7 @@
 from bailee.client.answers import json_answer, no_answer
 from bailee.client.call import Call, act, api, paged, query, sent_json, with_followers
 from bailee.client.models.base import Page
-from bailee.client.models.incidents import Notice, NoticeDetails, NoticeSubject, SentNotice
+from bailee.client.models.incidents import BulkResult, Notice, NoticeDetails, NoticeSubject, SentNotice
 
 
 def every(*, page_size: int | None = None) -> Call[Page[Notice]]:
@@ -65,3 +65,25 @@ def discard(incident_id: str, tenant_id: str, version: int, reason: str) -> Call
     """Throw a draft away. Raises NotFound, Invalid, Conflict."""
     path = api("incidents", incident_id, "notices", tenant_id, str(version), "discard")
     return sent_json("POST", path, {"reason": reason}, no_answer)
+
+
+def edit_all(
+    incident_id: str, *, nature: str | None = None, impact: str | None = None, mitigation_taken: str | None = None,
+    mitigation_planned: str | None = None, contact: str | None = None, late_reason: str | None = None,
+) -> Call[BulkResult]:  # fmt: skip
+    """Write the same into every draft of an incident; parts that are not given stay. Raises Invalid."""
+    document = {
+        "nature": nature, "impact": impact, "mitigation_taken": mitigation_taken,
+        "mitigation_planned": mitigation_planned, "contact": contact, "late_reason": late_reason,
+    }  # fmt: skip
+    return sent_json("PUT", api("incidents", incident_id, "notices"), document, json_answer(BulkResult))
+
+
+def approve_all(incident_id: str) -> Call[BulkResult]:
+    """Find every complete draft right that somebody else wrote. Needs a fresh second factor."""
+    return act(api("incidents", incident_id, "approve-notices"), json_answer(BulkResult))
+
+
+def send_all(incident_id: str) -> Call[BulkResult]:
+    """Send every approved version. Needs a fresh second factor."""
+    return act(api("incidents", incident_id, "send-notices"), json_answer(BulkResult))

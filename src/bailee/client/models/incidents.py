@@ -163,6 +163,21 @@ class Notice(Model, frozen=True, kw_only=True):
     first_sent_at: datetime | None = None
 
 
+class Refusal(Model, frozen=True, kw_only=True):
+    """A notice with which it was not done, and why."""
+
+    tenant_id: str
+    tenant_name: str = ""
+    reason: str = ""
+
+
+class BulkResult(Model, frozen=True, kw_only=True):
+    """With how many notices it was done, and with which it was not."""
+
+    done: int
+    refused: tuple[Refusal, ...] = ()
+
+
 class Delivery(Model, frozen=True, kw_only=True):
     """How a version went to one place. `state`: waiting, delivered, failed or exercise."""
 

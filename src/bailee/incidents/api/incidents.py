@@ -14,6 +14,7 @@ from bailee.foundation.database import Database
 from bailee.foundation.http import Cursor, Limit, Page, decode_id_cursor, page_of, problems, requires
 from bailee.foundation.principal import Principal
 from bailee.incidents.breaches import Breaches
+from bailee.incidents.bulk import Bulk, BulkResult
 from bailee.incidents.exercises import Exercises
 from bailee.incidents.incidents import Incidents
 from bailee.incidents.model import (
@@ -486,6 +487,26 @@ async def send_notice(
         return await notices.send(tx, id_of(incident), id_of(tenant), version, by=principal)
 
 
+@put("/incidents/{incident:str}/notices", summary="Write the same into every draft", operation_id="editNotices",
+     responses=problems(409), **requires("notices.edit"))  # fmt: skip
+async def edit_notices(bulk: Bulk, incident: str, data: NoticeText, principal: Principal) -> BulkResult:
+    text = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
+    return await bulk.edit(id_of(incident), text=text, by=principal)
+
+
+@post("/incidents/{incident:str}/approve-notices", summary="Find every complete draft right",
+      operation_id="approveNotices", status_code=200, responses=problems(409),
+      **requires("notices.approve", step_up=True))  # fmt: skip
+async def approve_notices(bulk: Bulk, incident: str, principal: Principal) -> BulkResult:
+    return await bulk.approve(id_of(incident), by=principal)
+
+
+@post("/incidents/{incident:str}/send-notices", summary="Send every approved version", operation_id="sendNotices",
+      status_code=200, responses=problems(409), **requires("notices.send", step_up=True))  # fmt: skip
+async def send_notices(bulk: Bulk, incident: str, principal: Principal) -> BulkResult:
+    return await bulk.send(id_of(incident), by=principal)
+
+
 # --- triggers and exercises --------------------------------------------------------------------------------
 
 
@@ -549,7 +570,8 @@ router = Router(
         list_incidents, open_incident, get_incident, change_incident, assess_incident, assign_incident, move_incident,
         note_incident, add_task, complete_task, follow_playbook, link_alert, attach_evidence, open_evidence,
         review_incident, list_playbooks, verify_breach, dismiss_breach, trace_incident, get_notice, get_notice_pdf,
-        draft_notice, edit_notice, discard_notice, approve_notice, send_notice, list_triggers, set_trigger,
+        draft_notice, edit_notice, discard_notice, approve_notice, send_notice, edit_notices,
+        approve_notices, send_notices, list_triggers, set_trigger,
         remove_trigger, list_exercises, begin_exercise, end_exercise,
     ],
     tags=["Incidents"],

@@ -16,6 +16,7 @@ from bailee.foundation.http import requires
 from bailee.foundation.pages import EMPTY, Form, page, see
 from bailee.foundation.principal import Principal
 from bailee.incidents.api.incidents import download
+from bailee.incidents.bulk import BulkResult
 from bailee.incidents.model import PARTS, Scope
 from bailee.incidents.pages.common import attempt, moment_of, optional_id, people
 from bailee.incidents.pdf import render_notice
@@ -114,6 +115,35 @@ async def draft_for(
         lambda error: _listed(database, incident_services, incident, principal, form=form, error=error),
         f"/incidents/{incident}/notices/{tenant}?done=drafted",
     )
+
+
+@post("/incidents/{incident:str}/notices/all", **requires("notices.edit"))
+async def edit_all(
+    database: Database, incident_services: IncidentServices, incident: str, form: Form, principal: Principal
+) -> Response[Any]:
+    """What is left empty stays as each draft has it."""
+    text = {name: form.text(name) for name in PARTS if form.text(name).strip()}
+    try:
+        result = await incident_services.bulk.edit(id_of(incident), text=text, by=principal)
+    except Error as error:
+        return await _listed(database, incident_services, incident, principal, form=form, error=error)
+    return await _listed(database, incident_services, incident, principal, result=result)
+
+
+@post("/incidents/{incident:str}/approve-notices", **requires("notices.approve", step_up=True))
+async def approve_all(
+    database: Database, incident_services: IncidentServices, incident: str, principal: Principal
+) -> Response[Any]:
+    result = await incident_services.bulk.approve(id_of(incident), by=principal)
+    return await _listed(database, incident_services, incident, principal, result=result)
+
+
+@post("/incidents/{incident:str}/send-notices", **requires("notices.send", step_up=True))
+async def send_all(
+    database: Database, incident_services: IncidentServices, incident: str, principal: Principal
+) -> Response[Any]:
+    result = await incident_services.bulk.send(id_of(incident), by=principal)
+    return await _listed(database, incident_services, incident, principal, result=result)
 
 
 @get("/incidents/{incident:str}/notices/{tenant:str}", **requires("incidents.read"))
@@ -231,13 +261,15 @@ async def _shown(
 
 async def _listed(
     database: Database, services: IncidentServices, incident: str, principal: Principal, *, notice: str = "",
-    form: Form = EMPTY, error: Error | None = None,
+    form: Form = EMPTY, error: Error | None = None, result: BulkResult | None = None,
 ) -> Template:  # fmt: skip
     incident_id = id_of(incident)
     async with database.operator_read() as tx:
         context: dict[str, Any] = {
             "incident": await services.incidents.get(tx, incident_id),
             "breach": await services.breaches.find(tx, incident_id),
+            "result": result,
+            "parts_of": PARTS,
             "notices": await services.notices.latest(tx, incident_id),
         }
     return page("notices_of_incident.html", principal, notice=notice, form=form, error=error, **context)
@@ -287,5 +319,5 @@ def _scope(form: Form) -> Scope:
 
 routes: list[Any] = [
     show_breach, verify, dismiss, trace, list_notices, draft_for, show_notice, supplement, edit, approve, send,
-    discard, notice_pdf,
+    discard, notice_pdf, edit_all, approve_all, send_all,
 ]  # fmt: skip
