@@ -351,3 +351,29 @@ def test_its_pages_fit_are_named_and_have_no_inline_code(
             assert one.page.evaluate(UNNAMED) == 0, path
             assert one.page.evaluate(INLINE) == [], path
             assert one.page.evaluate(TWICE) == [], path
+
+
+@pytest.mark.browser
+def test_many_customers_are_told_at_once(
+    demo: Demo, officer: StaffPerson, reader: StaffPerson, consoles: Callable[[Person], Console]
+) -> None:
+    words = {"title": "Many", "summary": "Two are concerned.", "impact": "limited", "extent": "some"}
+    incident = _post(demo, officer, "/incidents", words)["id"]
+    _post(demo, officer, f"/incidents/{incident}/breach", {"facts": "Seen."})
+    for name in ("Many one", "Many two"):
+        _post(demo, officer, f"/incidents/{incident}/notices/{demo.new_tenant(name, ['records:read'])['id']}", {})
+    console, other = consoles(officer), consoles(reader)
+    console.go(f"/incidents/{incident}/notices")
+    console.page.get_by_text("Write the same into every draft").click()
+    for label, text in PARTS.items():
+        console.fill(label, text)
+    console.press("Write it into 2 drafts")
+    console.sees("status", "Done with 2 notices.")
+    console.press("I have read them, and approve all that are complete")
+    console.sees("status", "and not with 2")
+    other.go(f"/incidents/{incident}/notices")
+    other.press("I have read them, and approve all that are complete")
+    other.sees("status", "Done with 2 notices.")
+    other.press("Send all that are approved")
+    other.sees("status", "Done with 2 notices.")
+    expect(other.page.get_by_text("Everybody concerned was told")).to_be_visible()
