@@ -13,6 +13,7 @@ from bailee.foundation.database import Database, OperatorWriter
 from bailee.foundation.errors import Error, Unavailable
 from bailee.foundation.ids import TenantId
 from bailee.foundation.principal import Principal
+from bailee.incidents.incidents import Incidents
 from bailee.incidents.model import Notice, NoticeState
 from bailee.incidents.notices import Notices
 
@@ -35,12 +36,13 @@ class BulkResult(msgspec.Struct, frozen=True):
 class Bulk:
     """Does things with all notices of an incident that are not sent."""
 
-    def __init__(self, database: Database, notices: Notices) -> None:
+    def __init__(self, database: Database, incidents: Incidents, notices: Notices) -> None:
         self._database = database
+        self._incidents = incidents
         self._notices = notices
 
     async def edit(self, incident_id: UUID, *, text: dict[str, str], by: Principal) -> BulkResult:
-        """Writes the same parts into every draft; those that are not given stay."""
+        """Writes the same parts into every draft; those that are not given stay. Raises NotFound, as the others do."""
         by.require("notices.edit")
         return await self._each(
             incident_id,
@@ -72,6 +74,7 @@ class Bulk:
         self, incident_id: UUID, act: Callable[[OperatorWriter, Notice], Awaitable[Notice]], states: set[NoticeState]
     ) -> BulkResult:
         async with self._database.operator_read() as reader:
+            await self._incidents.get(reader, incident_id)
             found = [one for one in await self._notices.latest(reader, incident_id) if one.state in states]
         done, refused = 0, []
         for one in found:

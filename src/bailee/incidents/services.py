@@ -56,6 +56,6 @@ def compose(
         tracer=tracer,
         notices=notices,
         breaches=breaches,
-        bulk=Bulk(database, notices),
+        bulk=Bulk(database, incidents, notices),
         exercises=Exercises(database, events, incidents, breaches, notices, probes, vault, subjects, clock),
     )

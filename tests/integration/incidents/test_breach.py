@@ -498,6 +498,8 @@ async def test_many_customers_are_told_at_once_each_under_the_rules_for_one(serv
     assert (sent.done, sent.refused) == (2, [])
     assert sorted(one.state for one in await _latest(services, incident)) == ["draft", "draft", "sent", "sent"]
     for act in (bulk.approve, bulk.send):
+        with pytest.raises(NotFound):
+            await act(new_id(), by=reader)
         with pytest.raises(StepUpRequired):
             await act(incident, by=msgspec.structs.replace(reader, stepped_up=False))
         with pytest.raises(Forbidden):
