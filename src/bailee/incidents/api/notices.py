@@ -1,6 +1,5 @@
 """Notices of breaches over REST, for the customer that they are sent to."""
 
-import re
 from typing import Annotated
 
 import msgspec
@@ -9,12 +8,10 @@ from litestar.params import QueryParameter
 
 from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
-from bailee.foundation.errors import Malformed
 from bailee.foundation.http import (
     Cursor,
     Limit,
     Page,
-    decode_cursor,
     decode_id_cursor,
     encode_cursor,
     page_of,
@@ -22,12 +19,11 @@ from bailee.foundation.http import (
     requires,
 )
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.incidents import download
+from bailee.incidents.api.common import decode_holder_cursor, download
 from bailee.incidents.model import Notice, ReachedCollection
 from bailee.incidents.notices import Notices, NoticeSubject
 from bailee.incidents.pdf import render_notice
 
-_HOLDER = re.compile(r"[0-9a-f]{2,128}", re.ASCII)
 Sure = Annotated[
     str, QueryParameter(name="sureness", pattern="^(certain|possible)$", description="How sure it is that they are.")
 ]
@@ -76,13 +72,10 @@ async def list_subjects(
     database: Database, notices: Notices, incident: str, principal: Principal, limit: Limit = 100,
     cursor: Cursor = None, sureness: Sure = "certain",
 ) -> Page[NoticeSubject]:  # fmt: skip
-    after = decode_cursor(cursor)
-    if after is not None and (not _HOLDER.fullmatch(after) or len(after) % 2):
-        raise Malformed("The cursor is not one of ours. Use the `next` of a page as it is.")
+    after = decode_holder_cursor(cursor)
     async with database.tenant(principal.tenant) as tx:
         found, following = await notices.list_subjects(
-            tx, id_of(incident), sureness=sureness, after=bytes.fromhex(after) if after else None, limit=limit,
-            by=principal,
+            tx, id_of(incident), sureness=sureness, after=after, limit=limit, by=principal,
         )  # fmt: skip
     return Page(found, encode_cursor(following.hex()) if following else None)
 

@@ -15,7 +15,7 @@ from bailee.foundation.errors import Error, FieldError, Invalid
 from bailee.foundation.http import requires
 from bailee.foundation.pages import EMPTY, Form, page, see
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.incidents import download
+from bailee.incidents.api.common import download
 from bailee.incidents.bulk import BulkResult
 from bailee.incidents.model import PARTS, Scope
 from bailee.incidents.pages.common import attempt, moment_of, optional_id, people

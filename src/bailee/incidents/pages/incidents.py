@@ -13,7 +13,8 @@ from bailee.foundation.errors import Error
 from bailee.foundation.http import Cursor, decode_id_cursor, page_of, requires
 from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.incidents import FileType, download
+from bailee.incidents.api.common import download
+from bailee.incidents.api.incidents import FileType
 from bailee.incidents.model import EXTENTS, IMPACTS, MATRIX, PHASES, Incident
 from bailee.incidents.pages.common import attempt, moment_of, optional_id, people
 from bailee.incidents.services import IncidentServices

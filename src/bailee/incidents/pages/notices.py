@@ -1,6 +1,5 @@
 """Notices of breaches in the customer's portal."""
 
-import re
 from typing import Any
 
 from litestar import Response, get
@@ -8,15 +7,13 @@ from litestar.response import Template
 
 from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
-from bailee.foundation.http import Cursor, decode_cursor, decode_id_cursor, encode_cursor, page_of, requires
+from bailee.foundation.http import Cursor, decode_id_cursor, encode_cursor, page_of, requires
 from bailee.foundation.pages import PAGE_ROWS, page
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.incidents import download
+from bailee.incidents.api.common import decode_holder_cursor, download
 from bailee.incidents.model import PARTS
 from bailee.incidents.pdf import render_notice
 from bailee.incidents.services import IncidentServices
-
-_HOLDER = re.compile(r"([0-9a-f]{2}){1,64}", re.ASCII)
 
 
 @get("/notices", **requires("notices.read"))
@@ -47,11 +44,10 @@ async def list_subjects(
     cursor: Cursor = None, sureness: str = "certain",
 ) -> Template:  # fmt: skip
     sureness = sureness if sureness in ("certain", "possible") else "certain"
-    after = decode_cursor(cursor) or ""
+    after = decode_holder_cursor(cursor)
     async with database.tenant(principal.tenant) as tx:
         subjects, following = await incident_services.notices.list_subjects(
-            tx, id_of(incident), sureness=sureness, after=bytes.fromhex(after) if _HOLDER.fullmatch(after) else None,
-            limit=PAGE_ROWS, by=principal,
+            tx, id_of(incident), sureness=sureness, after=after, limit=PAGE_ROWS, by=principal,
         )  # fmt: skip
     return page(
         "notice_subjects.html", principal, incident=incident, subjects=subjects, sureness=sureness,
