@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.functional.browser import chromium
-from tests.functional.instance import Demo, Instance
+from tests.functional.browser import Console, chromium
+from tests.functional.instance import Demo, Instance, Person
 
+type Consoles = Callable[..., Console]
 type FreshInstance = Callable[..., Instance]
 
 
@@ -45,3 +46,19 @@ def browser() -> Iterator[Browser]:
     """Chromium, in which each test opens pages of its own."""
     with chromium() as made:
         yield made
+
+
+@pytest.fixture
+def consoles(browser: Browser, demo: Demo) -> Iterator[Consoles]:
+    """Makes browsers of their own, for as many people as a test is about: signed in, if a person is given."""
+    made: list[Console] = []
+
+    def make(person: Person | None = None, instance: Instance = demo) -> Console:
+        made.append(Console(browser, instance.base_url))
+        if person is not None:
+            made[-1].as_person(person)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

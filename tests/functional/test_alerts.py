@@ -2,34 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from bailee.client import Alert, Conflict, Forbidden, Invalid, NotFound
-from tests.functional.browser import INLINE, TWICE, UNNAMED, Console
+from tests.functional.browser import INLINE, TWICE, UNNAMED
+from tests.functional.conftest import Consoles
 from tests.functional.instance import Demo, MemberPerson
 
 pytestmark = [pytest.mark.functional, pytest.mark.timeout(240)]
 
 _DELETED = "A collection was deleted"
 _WITHIN = 10.0
-
-
-@pytest.fixture
-def consoles(browser: Browser, demo: Demo) -> Iterator[Callable[[MemberPerson], Console]]:
-    made: list[Console] = []
-
-    def make(person: MemberPerson) -> Console:
-        made.append(Console(browser, demo.base_url))
-        made[-1].as_person(person)
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +48,7 @@ def _wait(demo: Demo, person: MemberPerson, matches: int) -> Alert:
 
 
 @pytest.mark.browser
-def test_an_alert_is_told_worked_on_and_closed(
-    demo: Demo, owner: MemberPerson, consoles: Callable[[MemberPerson], Console]
-) -> None:
+def test_an_alert_is_told_worked_on_and_closed(demo: Demo, owner: MemberPerson, consoles: Consoles) -> None:
     _delete_a_collection(demo, owner, "fleeting_1")
     alert = _wait(demo, owner, 1)
     console = consoles(owner)
@@ -100,9 +84,7 @@ def test_an_alert_is_told_worked_on_and_closed(
 
 
 @pytest.mark.browser
-def test_a_rule_is_quiet_until_it_is_told_again(
-    demo: Demo, owner: MemberPerson, consoles: Callable[[MemberPerson], Console]
-) -> None:
+def test_a_rule_is_quiet_until_it_is_told_again(demo: Demo, owner: MemberPerson, consoles: Consoles) -> None:
     _delete_a_collection(demo, owner, "fleeting_2")
     alert = _wait(demo, owner, 1)
     console = consoles(owner)
@@ -195,9 +177,7 @@ def test_the_command_line_does_all_of_it(demo: Demo, owner: MemberPerson) -> Non
 
 
 @pytest.mark.browser
-def test_its_pages_fit_are_named_and_have_no_inline_code(
-    demo: Demo, owner: MemberPerson, consoles: Callable[[MemberPerson], Console]
-) -> None:
+def test_its_pages_fit_are_named_and_have_no_inline_code(demo: Demo, owner: MemberPerson, consoles: Consoles) -> None:
     _delete_a_collection(demo, owner, "fleeting_7")
     alert = _wait(demo, owner, 1)
     console = consoles(owner)

@@ -4,16 +4,15 @@ import re
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from bailee.access.permissions import SCOPES
 from tests.functional.browser import INLINE, TWICE, UNNAMED, Console, age_second_factor, wrong_code
-from tests.functional.conftest import FreshInstance
-from tests.functional.instance import PASSWORD, Demo, Instance, MemberPerson, Person, StaffPerson
+from tests.functional.conftest import Consoles, FreshInstance
+from tests.functional.instance import PASSWORD, Demo, Instance, MemberPerson, StaffPerson
 from tests.smtp import MailServer, mail_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.functional, pytest.mark.timeout(240)]
@@ -29,26 +28,9 @@ def colleague(demo: Demo) -> StaffPerson:
 
 
 @pytest.fixture
-def consoles(browser: Browser, demo: Demo) -> Iterator[Any]:
-    """Makes browsers of their own, for as many people as a test is about."""
-    made: list[Console] = []
-
-    def make(person: Person | None = None, instance: Instance = demo) -> Console:
-        made.append(Console(browser, instance.base_url))
-        if person is not None:
-            made[-1].as_person(person)
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def console(consoles: Any) -> Console:
+def console(consoles: Consoles) -> Console:
     """Nobody's browser yet."""
-    made: Console = consoles()
-    return made
+    return consoles()
 
 
 # --- sign-in and step-up ------------------------------------------------------------------------------
@@ -100,9 +82,9 @@ def test_second_step_cannot_be_reached_without_the_first(demo: Demo, colleague: 
 
 
 def test_delicate_act_asks_for_the_second_factor_again_and_comes_back(
-    consoles: Any, demo: Demo, colleague: StaffPerson
+    consoles: Consoles, demo: Demo, colleague: StaffPerson
 ) -> None:
-    console: Console = consoles(colleague)
+    console = consoles(colleague)
     at = f"/staff/{demo.invite_staff(['auditor'], enrol=False).id}"
     token = colleague.token
     age_second_factor(demo, colleague)
@@ -144,10 +126,10 @@ def test_step_up_never_leads_to_another_site(demo: Demo, colleague: StaffPerson,
 # --- one's own account --------------------------------------------------------------------------------
 
 
-def test_own_name_password_and_sessions(consoles: Any, demo: Demo) -> None:
+def test_own_name_password_and_sessions(consoles: Consoles, demo: Demo) -> None:
     person = demo.invite_staff(["auditor"])
-    console: Console = consoles(person)
-    other: Console = consoles()
+    console = consoles(person)
+    other = consoles()
     other.go("/sign-in")
     other.sign_in(person)
     other.is_at("/toms")
@@ -194,9 +176,9 @@ def test_own_name_password_and_sessions(consoles: Any, demo: Demo) -> None:
     assert "/sign-in?next=" in other.page.url
 
 
-def test_own_app_is_replaced_and_recovery_codes_are_made_anew(consoles: Any, demo: Demo) -> None:
+def test_own_app_is_replaced_and_recovery_codes_are_made_anew(consoles: Consoles, demo: Demo) -> None:
     person = demo.new_member(demo.tenants[1]["id"], "auditor", enrol=False)
-    console: Console = consoles(person)
+    console = consoles(person)
     page = console.page
     console.go("/account/factors")
     console.sees("heading", "Your second factors")
@@ -232,9 +214,11 @@ def test_own_app_is_replaced_and_recovery_codes_are_made_anew(consoles: Any, dem
 # --- customers' people --------------------------------------------------------------------------------
 
 
-def test_a_customers_person_is_found_by_address_and_helped(consoles: Any, demo: Demo, colleague: StaffPerson) -> None:
+def test_a_customers_person_is_found_by_address_and_helped(
+    consoles: Consoles, demo: Demo, colleague: StaffPerson
+) -> None:
     person = demo.tenant_owner(demo.new_tenant("Without a factor", ["records:read"])["id"])
-    console: Console = consoles(colleague)
+    console = consoles(colleague)
     console.go("/people")
     console.fill("E-mail address, as a whole", "nobody@tenant.example")
     console.press("Find")
@@ -252,8 +236,10 @@ def test_a_customers_person_is_found_by_address_and_helped(consoles: Any, demo: 
 # --- staff --------------------------------------------------------------------------------------------
 
 
-def test_life_of_a_colleague_from_invitation_to_off_boarding(consoles: Any, demo: Demo, colleague: StaffPerson) -> None:
-    console: Console = consoles(colleague)
+def test_life_of_a_colleague_from_invitation_to_off_boarding(
+    consoles: Consoles, demo: Demo, colleague: StaffPerson
+) -> None:
+    console = consoles(colleague)
     page = console.page
     console.go("/staff/invitations")
     console.fill("Name", "New Colleague")
@@ -267,7 +253,7 @@ def test_life_of_a_colleague_from_invitation_to_off_boarding(consoles: Any, demo
     page.get_by_role("link", name="I have kept it").click()
     expect(page.locator("tbody tr").first).to_contain_text("open")
 
-    new: Console = consoles()
+    new = consoles()
     person = StaffPerson(demo, "new.colleague@bailee.example")
     new.open_link(link)
     new.sees("heading", "Join the operator’s staff")
@@ -339,8 +325,8 @@ def test_life_of_a_colleague_from_invitation_to_off_boarding(consoles: Any, demo
     new.sees("alert", "Sign-in refused")
 
 
-def test_invitation_is_withdrawn(consoles: Any, colleague: StaffPerson) -> None:
-    console: Console = consoles(colleague)
+def test_invitation_is_withdrawn(consoles: Consoles, colleague: StaffPerson) -> None:
+    console = consoles(colleague)
     console.go("/staff/invitations")
     console.fill("Name", "Not After All")
     console.fill("E-mail", "not.after.all@bailee.example")
@@ -356,10 +342,10 @@ def test_invitation_is_withdrawn(consoles: Any, colleague: StaffPerson) -> None:
 
 
 def test_elevation_is_asked_for_decided_by_a_second_person_and_ended(
-    consoles: Any, demo: Demo, colleague: StaffPerson
+    consoles: Consoles, demo: Demo, colleague: StaffPerson
 ) -> None:
     person = demo.invite_staff(["support"])
-    console: Console = consoles(person)
+    console = consoles(person)
     console.go("/elevations")
     console.fill("Reason", "An outage at a customer: the keys have to be looked at.")
     console.page.get_by_label("Role").select_option("infrastructure")
@@ -373,7 +359,7 @@ def test_elevation_is_asked_for_decided_by_a_second_person_and_ended(
     expect(console.page.get_by_role("button", name=re.compile("^Approve"))).to_have_count(0)
     assert console.go("/tenants/new").status == 403
 
-    second: Console = consoles(colleague)
+    second = consoles(colleague)
     second.go("/elevations")
     second.press(f"Approve {person.email} as Infrastructure")
     second.sees("status", "has begun")
@@ -384,8 +370,8 @@ def test_elevation_is_asked_for_decided_by_a_second_person_and_ended(
     assert console.go("/tenants/new").status == 403
 
 
-def test_access_review_is_opened_and_decided(consoles: Any, demo: Demo, colleague: StaffPerson) -> None:
-    console: Console = consoles(colleague)
+def test_access_review_is_opened_and_decided(consoles: Consoles, demo: Demo, colleague: StaffPerson) -> None:
+    console = consoles(colleague)
     page = console.page
     console.go("/reviews")
     console.fill("Title", "Second quarter")
@@ -406,9 +392,9 @@ def test_access_review_is_opened_and_decided(consoles: Any, demo: Demo, colleagu
 
 
 def test_break_glass_account_is_sealed_shown_once_and_opens_once(
-    consoles: Any, demo: Demo, colleague: StaffPerson
+    consoles: Consoles, demo: Demo, colleague: StaffPerson
 ) -> None:
-    console: Console = consoles(colleague)
+    console = consoles(colleague)
     page = console.page
     console.go("/break-glass")
     page.get_by_role("button", name=re.compile("^Seal it")).click()
@@ -420,7 +406,7 @@ def test_break_glass_account_is_sealed_shown_once_and_opens_once(
     assert sealed.password not in page.content()
     expect(page.locator("dl .status")).to_contain_text("sealed")
 
-    emergency: Console = consoles()
+    emergency = consoles()
     emergency.go("/sign-in")
     emergency.sign_in(sealed)
     emergency.is_at("/toms")
@@ -432,9 +418,9 @@ def test_break_glass_account_is_sealed_shown_once_and_opens_once(
     emergency.sees("alert", "Sign-in refused")
 
 
-def test_script_in_a_colleagues_name_and_reason_is_text(consoles: Any, colleague: StaffPerson) -> None:
+def test_script_in_a_colleagues_name_and_reason_is_text(consoles: Consoles, colleague: StaffPerson) -> None:
     evil = "<script>document.title='owned'</script>{{7*7}}\"'"
-    console: Console = consoles(colleague)
+    console = consoles(colleague)
     console.go("/staff/invitations")
     console.fill("Name", evil)
     console.fill("E-mail", "evil@bailee.example")
@@ -456,8 +442,8 @@ def clinic(demo: Demo) -> MemberPerson:
     return demo.tenant_owner(demo.tenants[0]["id"])
 
 
-def test_members_portal_shows_a_member_their_tenant_alone(consoles: Any, demo: Demo, clinic: MemberPerson) -> None:
-    console: Console = consoles(clinic)
+def test_members_portal_shows_a_member_their_tenant_alone(consoles: Consoles, demo: Demo, clinic: MemberPerson) -> None:
+    console = consoles(clinic)
     console.go("/")
     console.is_at("/toms")
     links = console.page.locator("header nav a").all_inner_texts()
@@ -476,10 +462,10 @@ def test_members_portal_shows_a_member_their_tenant_alone(consoles: Any, demo: D
 
 
 def test_first_owner_is_invited_by_staff_and_invites_a_member(
-    consoles: Any, demo: Demo, colleague: StaffPerson
+    consoles: Consoles, demo: Demo, colleague: StaffPerson
 ) -> None:
     tenant = demo.new_tenant("Portal Test", sorted(SCOPES), plan="enterprise")
-    staff: Console = consoles(colleague)
+    staff = consoles(colleague)
     staff.go(f"/tenants/{tenant['id']}")
     staff.page.get_by_role("link", name="First owner").click()
     staff.fill("Name", "Olga Owner")
@@ -487,7 +473,7 @@ def test_first_owner_is_invited_by_staff_and_invites_a_member(
     staff.press("Send the invitation")
     link = staff.page.locator("#link").inner_text()
 
-    owner: Console = consoles()
+    owner = consoles()
     olga = MemberPerson(demo, "olga@portal.example")
     owner.open_link(link)
     owner.sees("heading", "Join Portal Test")
@@ -511,7 +497,7 @@ def test_first_owner_is_invited_by_staff_and_invites_a_member(
     owner.press("Send the invitation")
     link = owner.page.locator("#link").inner_text()
 
-    member: Console = consoles()
+    member = consoles()
     member.open_link(link)
     member.fill("Password", PASSWORD)
     member.fill("Password again", PASSWORD)
@@ -593,8 +579,8 @@ def _demand_of_a_second_factor_shows_a_banner(owner: Console, member: Console, v
     assert member.go("/keys").status == 200
 
 
-def test_what_the_plan_lacks_is_shown_as_available(consoles: Any, clinic: MemberPerson) -> None:
-    console: Console = consoles(clinic)
+def test_what_the_plan_lacks_is_shown_as_available(consoles: Consoles, clinic: MemberPerson) -> None:
+    console = consoles(clinic)
     console.go("/policy")
     sso = console.page.get_by_label("Members sign in through your identity provider")
     assert sso.is_disabled()
@@ -613,8 +599,10 @@ def test_what_the_plan_lacks_is_shown_as_available(consoles: Any, clinic: Member
     assert console.page.get_by_label("Networks that members may come from").input_value().strip() == "203.0.113.0/24"
 
 
-def test_own_key_is_issued_with_an_end_rotated_and_revoked(consoles: Any, demo: Demo, clinic: MemberPerson) -> None:
-    console: Console = consoles(clinic)
+def test_own_key_is_issued_with_an_end_rotated_and_revoked(
+    consoles: Consoles, demo: Demo, clinic: MemberPerson
+) -> None:
+    console = consoles(clinic)
     page = console.page
     console.go("/keys")
     console.fill("Name", "portal key")
@@ -647,7 +635,7 @@ def test_own_key_is_issued_with_an_end_rotated_and_revoked(consoles: Any, demo: 
 
 
 def test_member_of_two_tenants_joins_by_signing_in_and_switches(
-    consoles: Any, demo: Demo, clinic: MemberPerson
+    consoles: Consoles, demo: Demo, clinic: MemberPerson
 ) -> None:
     second = demo.tenants[1]
     person = demo.new_member(demo.tenants[0]["id"], "auditor", enrol=False)
@@ -656,7 +644,7 @@ def test_member_of_two_tenants_joins_by_signing_in_and_switches(
     assert invited.token
     link = f"{demo.base_url}/invitation#{invited.token}"
 
-    console: Console = consoles()
+    console = consoles()
     console.open_link(link)
     console.sees("heading", f"Join {second['name']}")
     console.page.get_by_role("link", name="Sign in").click()
@@ -703,8 +691,10 @@ def _link(mail: MailServer, to: str, subject: str) -> str:
     return found.group()
 
 
-def test_second_colleague_is_invited_by_mail_and_enrols(consoles: Any, mailing: Instance, mail: MailServer) -> None:
-    owner: Console = consoles(mailing.owner, mailing)
+def test_second_colleague_is_invited_by_mail_and_enrols(
+    consoles: Consoles, mailing: Instance, mail: MailServer
+) -> None:
+    owner = consoles(mailing.owner, mailing)
     owner.go("/staff/invitations")
     owner.fill("Name", "Second Person")
     owner.fill("E-mail", "second@bailee.example")
@@ -713,7 +703,7 @@ def test_second_colleague_is_invited_by_mail_and_enrols(consoles: Any, mailing: 
     owner.sees("status", "on its way by mail")
     assert "#" not in owner.page.url
 
-    new: Console = consoles(None, mailing)
+    new = consoles(None, mailing)
     new.open_link(_link(mail, "second@bailee.example", "invited"))
     new.fill("Password", PASSWORD)
     new.fill("Password again", PASSWORD)
@@ -723,10 +713,10 @@ def test_second_colleague_is_invited_by_mail_and_enrols(consoles: Any, mailing: 
 
 
 def test_password_is_reset_by_mail_and_the_second_factor_stays(
-    consoles: Any, mailing: Instance, mail: MailServer
+    consoles: Consoles, mailing: Instance, mail: MailServer
 ) -> None:
     person = mailing.owner
-    console: Console = consoles(None, mailing)
+    console = consoles(None, mailing)
     console.go("/sign-in")
     console.page.get_by_role("link", name="Forgot your password?").click()
     answers = []
@@ -752,7 +742,7 @@ def test_password_is_reset_by_mail_and_the_second_factor_stays(
     console.sign_in(person)  # with the second factor from before
     console.is_at("/toms")
 
-    again: Console = consoles(None, mailing)
+    again = consoles(None, mailing)
     again.open_link(link)
     again.fill("New password", PASSWORD)
     again.fill("New password again", PASSWORD)
@@ -764,7 +754,7 @@ def test_password_is_reset_by_mail_and_the_second_factor_stays(
 
 
 def test_every_page_of_access_control_fits_is_named_and_has_no_inline_code(
-    consoles: Any, demo: Demo, colleague: StaffPerson, clinic: MemberPerson
+    consoles: Consoles, demo: Demo, colleague: StaffPerson, clinic: MemberPerson
 ) -> None:
     tenant = demo.tenants[0]["id"]
     of_staff = (
@@ -777,7 +767,7 @@ def test_every_page_of_access_control_fits_is_named_and_has_no_inline_code(
     )  # fmt: skip
     of_anybody = ("/sign-in", "/password", "/enrolment", "/invitation")
     for person, paths in ((colleague, of_staff), (clinic, of_members), (None, of_anybody)):
-        console: Console = consoles(person)
+        console = consoles(person)
         console.page.set_viewport_size({"width": 320, "height": 640})
         for path in paths:
             assert console.go(path).status == 200, path

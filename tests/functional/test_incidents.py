@@ -1,14 +1,14 @@
 """An incident as people live through it: opened, handled, verified as a breach, its customers told, and read there."""
 
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.functional.browser import INLINE, TWICE, UNNAMED, Console
+from tests.functional.browser import INLINE, TWICE, UNNAMED
+from tests.functional.conftest import Consoles
 from tests.functional.instance import Demo, MemberPerson, Person, StaffPerson, eventually
 
 pytestmark = [pytest.mark.functional, pytest.mark.timeout(300)]
@@ -23,20 +23,6 @@ PARTS = {
 TEXT = {
     "nature": "a", "impact": "b", "mitigation_taken": "c", "mitigation_planned": "d", "contact": "e",
 }  # fmt: skip
-
-
-@pytest.fixture
-def consoles(browser: Browser, demo: Demo) -> Iterator[Callable[[Person], Console]]:
-    made: list[Console] = []
-
-    def make(person: Person) -> Console:
-        made.append(Console(browser, demo.base_url))
-        made[-1].as_person(person)
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +82,7 @@ def _told(demo: Demo, writer: Person, reader: Person, tenant: dict[str, str]) ->
 @pytest.mark.browser
 def test_from_the_first_line_to_the_customers_eyes(
     demo: Demo, officer: StaffPerson, reader: StaffPerson, robbed: dict[str, str],
-    consoles: Callable[[Person], Console],
+    consoles: Consoles,
 ) -> None:  # fmt: skip
     console = consoles(officer)
     console.go("/incidents")
@@ -223,7 +209,7 @@ def test_from_the_first_line_to_the_customers_eyes(
 
 @pytest.mark.browser
 def test_alerts_open_an_incident_once(
-    demo: Demo, officer: StaffPerson, consoles: Callable[[Person], Console]
+    demo: Demo, officer: StaffPerson, consoles: Consoles
 ) -> None:  # fmt: skip
     console = consoles(officer)
     console.go("/incident-triggers")
@@ -265,7 +251,7 @@ def test_alerts_open_an_incident_once(
 
 @pytest.mark.browser
 def test_people_exercise_and_a_drill_passes(
-    demo: Demo, officer: StaffPerson, consoles: Callable[[Person], Console]
+    demo: Demo, officer: StaffPerson, consoles: Consoles
 ) -> None:  # fmt: skip
     console = consoles(officer)
     console.go("/exercises")
@@ -331,7 +317,7 @@ def test_wrong_input_is_told_and_changes_nothing(demo: Demo, officer: StaffPerso
 
 @pytest.mark.browser
 def test_its_pages_fit_are_named_and_have_no_inline_code(
-    demo: Demo, officer: StaffPerson, reader: StaffPerson, robbed: dict[str, str], consoles: Callable[[Person], Console]
+    demo: Demo, officer: StaffPerson, reader: StaffPerson, robbed: dict[str, str], consoles: Consoles
 ) -> None:
     incident = _told(demo, officer, reader, robbed)
     console, customer = consoles(officer), consoles(demo.tenant_owner(robbed["id"]))
@@ -355,7 +341,7 @@ def test_its_pages_fit_are_named_and_have_no_inline_code(
 
 @pytest.mark.browser
 def test_many_customers_are_told_at_once(
-    demo: Demo, officer: StaffPerson, reader: StaffPerson, consoles: Callable[[Person], Console]
+    demo: Demo, officer: StaffPerson, reader: StaffPerson, consoles: Consoles
 ) -> None:
     words = {"title": "Many", "summary": "Two are concerned.", "impact": "limited", "extent": "some"}
     incident = _post(demo, officer, "/incidents", words)["id"]

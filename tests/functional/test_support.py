@@ -1,29 +1,15 @@
 """Support cases: nobody of the staff sees anything without a grant, nor after its end, nor beside its scope."""
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.functional.browser import INLINE, TWICE, UNNAMED, Console
+from tests.functional.browser import INLINE, TWICE, UNNAMED
+from tests.functional.conftest import Consoles
 from tests.functional.instance import Demo, MemberPerson, Person, StaffPerson
 
 pytestmark = [pytest.mark.functional, pytest.mark.timeout(240)]
-
-
-@pytest.fixture
-def consoles(browser: Browser, demo: Demo) -> Iterator[Callable[[Person], Console]]:
-    made: list[Console] = []
-
-    def make(person: Person) -> Console:
-        made.append(Console(browser, demo.base_url))
-        made[-1].as_person(person)
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +133,7 @@ def test_who_may_decide_and_ask(demo: Demo, helper: StaffPerson, customer: dict[
 
 @pytest.mark.browser
 def test_the_customer_grants_a_part_and_watches_it(
-    demo: Demo, helper: StaffPerson, customer: dict[str, Any], consoles: Callable[[Person], Console]
+    demo: Demo, helper: StaffPerson, customer: dict[str, Any], consoles: Consoles
 ) -> None:
     console, portal = consoles(helper), consoles(demo.tenant_owner(customer["id"]))
     console.go("/support/new")
