@@ -26,6 +26,9 @@ from bailee.assurance import jobs as assurance_jobs
 from bailee.assurance.checks import bind_checks
 from bailee.assurance.service import Assurance
 from bailee.assurance.toms import load_toms
+from bailee.backup import checks as backup_checks
+from bailee.backup import services as backup_services
+from bailee.backup.services import BackupServices
 from bailee.encryption import checks as encryption_checks
 from bailee.encryption import store as encryption_store
 from bailee.encryption.cache import KeyCache
@@ -109,6 +112,7 @@ class Services(msgspec.Struct, frozen=True):
     assurance: Assurance
     monitoring: MonitoringServices
     incidents: IncidentServices
+    backup: BackupServices
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -231,12 +235,18 @@ async def _compose(
         settings, database, events, mail, monitoring, tenants, reached, probes, vault, subjects, evidence_key, clock
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
+    backup = backup_services.compose(
+        settings, database, keyring, objects, signer, ledger, events, jobs, mail, tenants, subjects, access.sessions,
+        clock, [],
+    )  # fmt: skip
+    backup.upkeep.register(jobs)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
         access.policies, access.sign_in, access.probe_people, access.factors,
         collections, vault, files, subjects, probes, hasher, monitoring.alerts, monitoring.rules,
-        incidents.incidents, incidents.exercises,
+        incidents.incidents, incidents.exercises, backup.backups, backup.rotation, backup.releases, backup.drills,
+        backup.keys,
     ]  # fmt: skip
     checks = bind_checks(
         [
@@ -246,6 +256,7 @@ async def _compose(
             monitoring_checks,
             infrastructure_checks,
             incidents_checks,
+            backup_checks,
         ],
         available,
     )
@@ -263,7 +274,7 @@ async def _compose(
         jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
-        assurance=assurance, monitoring=monitoring, incidents=incidents,
+        assurance=assurance, monitoring=monitoring, incidents=incidents, backup=backup,
     )  # fmt: skip
 
 

@@ -40,6 +40,8 @@ _COMMANDS = {
     "alerts": {"alert": "alert"},
     "watching": {"support": "support", "webhook": "webhook"},
     "incidents": {"incident": "incident", "notice": "notice"},
+    "backups": {"backup": "backup"},
+    "restoring": {"restore": "restore"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip
 for _module, _functions in _COMMANDS.items():

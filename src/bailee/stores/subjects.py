@@ -11,6 +11,7 @@ Erasure, and what a crash after each step leaves:
 The subject's row is held alone from before 2 to the end of 3, so no writer can add under the dying key.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from bailee.encryption.service import Keyring
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import SubjectErased, SubjectErasureBegun, SubjectViewed
+from bailee.events.verbs import SYSTEM
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import TenantReader, TenantWriter
 from bailee.foundation.errors import NotFound
@@ -102,6 +104,23 @@ class Subjects:
         receipt = ErasureReceipt(self._clock.now(), records, len(objects), keys, event)
         await store.complete_erasure(tx, erasure_id, msgspec.to_builtins(receipt))
         return receipt
+
+    @verb(SubjectErased, permission=SYSTEM)
+    async def _erase_returned(self, tx: TenantWriter, holder: bytes, *, by: Principal) -> ErasureReceipt:
+        erasure_id = new_id()
+        await store.insert_erasure(tx, erasure_id, holder)
+        return await self.erase(tx, erasure_id, by=by)
+
+    async def erase_again(self, tx: TenantWriter, holder: bytes, *, before: datetime | None, by: Principal) -> bool:
+        """Erases a person whom a restore has brought back, if it was there `before`; says whether it was.
+
+        Somebody who came again after the erasure stays.
+        """
+        since = await store.subject_since(tx, holder)
+        if since is None or (before is not None and since >= before):
+            return False
+        await self._erase_returned(tx, holder, by=by)
+        return True
 
     async def _holder(self, tx: TenantWriter, subject: str) -> bytes:
         verify_subject(None, subject)

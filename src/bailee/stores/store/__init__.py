@@ -52,6 +52,7 @@ from bailee.stores.store.subjects import (
     hold_subjects,
     insert_erasure,
     insert_subjects,
+    subject_since,
     take_subject,
 )
 
@@ -102,6 +103,7 @@ __all__ = [
     "list_object_ids",
     "list_records",
     "list_versions",
+    "subject_since",
     "take_subject",
     "update_collection",
     "update_record",

@@ -1,5 +1,6 @@
 """The tables of data subjects: their keys' ids, and erasures under way."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +45,12 @@ async def take_subject(tx: TenantWriter, holder: bytes) -> UUID | None:
 async def has_subject(tx: TenantReader, holder: bytes) -> bool:
     found: bool = await tx.value("SELECT EXISTS (SELECT FROM subjects WHERE holder = %s)", (holder,))
     return found
+
+
+async def subject_since(tx: TenantReader, holder: bytes) -> datetime | None:
+    """Since when something is held on a person."""
+    moment: datetime | None = await tx.value("SELECT created_at FROM subjects WHERE holder = %s", (holder,))
+    return moment
 
 
 async def delete_subject(tx: TenantWriter, holder: bytes) -> int:
