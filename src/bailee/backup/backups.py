@@ -136,8 +136,9 @@ class Backups:
             chosen = self._plan(server, present, asked=asked)
             if chosen is None:
                 return None
-            if full:
-                chosen = Plan(chosen.generation, "full", None)
+            if full:  # what others will rest on is kept for days
+                lasting = chosen.generation not in (Generation.HOURLY, Generation.RECENT)
+                chosen = Plan(chosen.generation if lasting else Generation.DAILY, "full", None)
             return await self._take(server, chosen, to, progress, by)
 
     async def read(self, backup: Backup) -> Manifest:

@@ -74,20 +74,20 @@ def copy_server(
         if since is not None:
             file.write(since)
             file.flush()
-        process = tools.start_backup(source, f"bailee {task.id}", Path(file.name) if since is not None else None)
-        try:
-            for volume in _volumes(cast("IO[bytes]", process.stdout)):
-                index.feed(volume)
-                packer.add(volume)
-                progress(len(volume))
-            said = cast("IO[bytes]", process.stderr).read().decode(errors="replace")
-            if process.wait() != 0:
-                raise BackupFailed(f"pg_basebackup failed: {last_words(said)}")
-            volumes = packer.finish()
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        # the pipes are closed when the process has ended
+        with tools.start_backup(source, f"bailee {task.id}", Path(file.name) if since is not None else None) as process:
+            try:
+                for volume in _volumes(cast("IO[bytes]", process.stdout)):
+                    index.feed(volume)
+                    packer.add(volume)
+                    progress(len(volume))
+                said = cast("IO[bytes]", process.stderr).read().decode(errors="replace")
+                if process.wait() != 0:
+                    raise BackupFailed(f"pg_basebackup failed: {last_words(said)}")
+                volumes = packer.finish()
+            finally:
+                if process.poll() is None:
+                    process.kill()
     if not index.manifest:
         raise BackupFailed("The server sent a backup without its manifest.")
     sealed = _store_index(task, repository, Index(entries=index.entries, manifest=bytes(index.manifest)))

@@ -26,7 +26,7 @@ from bailee.foundation.database import Database, OperatorReader, OperatorWriter
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.objects import Objects
 from bailee.foundation.principal import Principal, system
-from bailee.ledger.adoption import adopt_published
+from bailee.ledger.adoption import adopt_published, republish
 from bailee.ledger.note import Signer
 from bailee.stores.subjects import Subjects
 from bailee.tenants.model import TenantKind, TenantState
@@ -113,6 +113,7 @@ class Replay:
 
     async def run(self, entries: Sequence[Entry], opening: Opening, *, by: Principal) -> Outcome:
         """Takes everything over, in the ledger's order; twice is once. Raises LedgerBroken."""
+        await republish(self._database, self._objects, self._signer)
         adopted = await adopt_published(self._database, self._objects, self._signer)
         async with self._database.operator() as tx:
             sessions = await self._sessions.end_everybody(tx, by=by)

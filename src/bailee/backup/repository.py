@@ -75,7 +75,7 @@ class Folder:
         try:
             self._objects.write(name, content)
         except StorageFull as error:
-            if isinstance(error.__cause__, PermissionError | FileNotFoundError):
+            if isinstance(error.__cause__, PermissionError | FileNotFoundError | NotADirectoryError | FileExistsError):
                 raise RepositoryUnavailable(f"{self.place} cannot be written to.") from error
             raise
 

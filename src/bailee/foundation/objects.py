@@ -148,7 +148,8 @@ class Objects:
         except OSError as error:
             raise _full(error) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(NotADirectoryError):  # something lies in the way of its directory
+                temporary.unlink(missing_ok=True)
 
 
 def _beside(path: Path) -> Path:

@@ -16,6 +16,8 @@ from bailee.ledger.sequencer import CHECKPOINT, PREFIX
 from bailee.ledger.tiles import WIDTH, Frontier, parse_bundle, tile_path
 from bailee.ledger.tree import leaf_hash
 
+_STRETCH = 8192
+
 
 async def adopt_published(database: Database, objects: Objects, signer: Signer) -> int:
     """Takes over the published leaves that the database lacks; answers how many.
@@ -52,6 +54,40 @@ async def adopt_published(database: Database, objects: Objects, signer: Signer) 
         await store.set_size(tx, checkpoint.size)
         await store.insert_checkpoint(tx, checkpoint.size, checkpoint.root, note)
     return checkpoint.size - state.size
+
+
+async def republish(database: Database, objects: Objects, signer: Signer) -> bool:
+    """Writes the tiles again that the database's newest checkpoint needs, where the objects are older than it.
+
+    Nothing new is signed: the note is the one that was published. Raises LedgerBroken when the leaves do not bear it out.
+    """
+    async with database.operator_read() as tx:
+        size = await store.latest_size(tx)
+        if not size:
+            return False
+        note = await store.latest_note(tx)
+    checkpoint = open_checkpoint(note, signer.verifiers)
+    try:
+        published = open_checkpoint((await objects.get(CHECKPOINT)).decode(), signer.verifiers)
+        if published.size >= size:
+            return False
+    except NotFound:
+        pass
+    frontier = Frontier()
+    while frontier.size < size:
+        async with database.operator_read() as tx:
+            leaves = await store.list_leaves(tx, frontier.size, min(size, frontier.size + _STRETCH))
+        if not leaves:
+            raise LedgerBroken(f"Leaf {frontier.size} is missing from the database.")
+        for leaf in leaves:
+            for tile in frontier.append(leaf.entry, leaf_hash(leaf.entry)):
+                await objects.put(f"{PREFIX}/{tile.path}", tile.content)
+    if frontier.root() != checkpoint.root:
+        raise LedgerBroken("The database's leaves do not give the root that was signed.")
+    for tile in frontier.partial():
+        await objects.put(f"{PREFIX}/{tile.path}", tile.content)
+    await objects.put(CHECKPOINT, note.encode())
+    return True
 
 
 async def _entries(objects: Objects, size: int) -> list[bytes]:

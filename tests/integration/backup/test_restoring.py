@@ -1,0 +1,175 @@
+"""Restores through the real command: to any moment, and never with what was erased, ended or revoked since."""
+
+import asyncio
+import base64
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bailee.foundation.errors import NotFound
+from bailee.foundation.ids import TenantId
+from bailee.ledger.fsck import verify_ledger
+from bailee.ledger.tree import verify_consistency
+from tests.integration.backup.house import House, elsewhere, now, open_house
+from tests.integration.rig import SYSTEM, create_record, create_tenant, define, everything, key_principal
+
+pytestmark = pytest.mark.timeout(240)
+
+
+async def _erase(house: House, tenant: TenantId, subject: str) -> None:
+    services = house.services
+    async with services.database.tenant(tenant) as tx:
+        erasure = await services.subjects.begin_erasure(tx, subject, by=SYSTEM)
+    async with services.database.tenant(tenant) as tx:
+        await services.subjects.erase(tx, erasure, by=SYSTEM)
+
+
+async def test_any_moment_is_restored_and_what_was_erased_since_is_not() -> None:
+    async with open_house() as house:
+        tenant = (await create_tenant(house.services)).id
+        await define(house.services, tenant)
+        await create_record(house.services, tenant, {"note": "kept"}, "kept")
+        await create_record(house.services, tenant, {"note": "leaves"}, "leaves")
+        await house.take()
+        await create_record(house.services, tenant, {"note": "after the backup"}, "kept")
+        await house.settle()
+        await asyncio.sleep(0.1)
+        moment = now()
+        await asyncio.sleep(0.1)
+        await create_record(house.services, tenant, {"note": "after the moment"}, "kept")
+        await _erase(house, tenant, "leaves")
+        await house.settle()
+        with elsewhere() as copy:
+            said = await house.restore(copy, moment)
+            assert "Erased again: 1 people." in said.err
+            async with house.opened(copy) as restored:
+                notes = sorted(one.data["note"] for one in await everything(restored, tenant))
+                assert notes == ["after the backup", "kept"]
+                async with restored.database.tenant(tenant) as tx:
+                    with pytest.raises(NotFound):
+                        await restored.subjects.view(tx, "leaves", after=None, limit=10, by=SYSTEM)
+                report = await verify_ledger(restored.database, restored.objects, restored.signer)
+                assert report.faults == []
+
+
+async def test_the_newest_state_comes_back_whole(house: House) -> None:
+    tenant = (await create_tenant(house.services)).id
+    await define(house.services, tenant)
+    await house.take()
+    for number in range(20):
+        await create_record(house.services, tenant, {"note": str(number)}, f"person {number}")
+    await house.settle()
+    with elsewhere() as copy:
+        await house.restore(copy)
+        async with house.opened(copy) as restored:
+            assert len(await everything(restored, tenant)) == 20
+            async with restored.database.operator_read() as tx:
+                (note,) = await restored.backup.replay.page(tx)
+            assert (note.purpose.value, note.opened_with, note.replayed) == ("disaster_recovery", "recovery_key", True)
+
+
+async def test_without_the_journal_the_keyring_still_keeps_the_erased_away(own_house: House) -> None:
+    tenant = (await create_tenant(own_house.services)).id
+    await define(own_house.services, tenant)
+    await create_record(own_house.services, tenant, {"note": "leaves"}, "leaves")
+    await own_house.take()
+    await own_house.settle()
+    moment = now()
+    await asyncio.sleep(0.1)
+    await _erase(own_house, tenant, "leaves")
+    await own_house.settle()
+    shutil.rmtree(own_house.repository / "journal")  # a thief of evidence, or a store that lost it
+    with elsewhere() as copy:
+        said = await own_house.restore(copy, moment)
+        assert "Erased again: 1 people." in said.err
+        async with own_house.opened(copy) as restored:
+            assert await everything(restored, tenant) == []
+
+
+async def test_a_backup_that_runs_while_somebody_is_erased_does_not_keep_them(own_house: House) -> None:
+    tenant = (await create_tenant(own_house.services)).id
+    await define(own_house.services, tenant)
+    for number in range(300):
+        await create_record(own_house.services, tenant, {"note": "x" * 2000}, f"person {number % 30}")
+    taking = asyncio.create_task(own_house.take())
+    for number in range(15):
+        await _erase(own_house, tenant, f"person {number}")
+    await taking
+    await own_house.settle()
+    with elsewhere() as copy:
+        await own_house.restore(copy)
+        async with own_house.opened(copy) as restored:
+            people = {one.subject for one in await everything(restored, tenant)}
+            assert people == {f"person {number}" for number in range(15, 30)}
+
+
+async def test_revoked_keys_and_ended_sessions_do_not_come_back(own_house: House) -> None:
+    services = own_house.services
+    tenant = (await create_tenant(services)).id
+    async with services.database.tenant(tenant) as tx:
+        key = await services.access.keys.issue(tx, name="old", permissions=["records:read"], expires_at=None, by=SYSTEM)
+    await own_house.take()
+    await own_house.settle()
+    moment = now()
+    await asyncio.sleep(0.1)
+    async with services.database.tenant(tenant) as tx:
+        await services.access.keys.revoke(tx, key.id, by=SYSTEM)
+    await own_house.settle()
+    with elsewhere() as copy:
+        said = await own_house.restore(copy, moment)
+        assert "Revoked again: 1." in said.err
+        async with own_house.opened(copy) as restored, restored.database.tenant_read(tenant) as tx:
+            assert (await restored.access.keys.get(tx, key.id)).revoked_at is not None
+
+
+async def test_the_published_log_goes_on_and_does_not_fork(own_house: House) -> None:
+    tenant = (await create_tenant(own_house.services)).id
+    await define(own_house.services, tenant)
+    await own_house.take()
+    await own_house.settle()
+    moment = now()
+    await asyncio.sleep(0.1)
+    for number in range(300):  # past the end of a tile
+        await create_record(own_house.services, tenant, {"note": str(number)})
+    await own_house.settle()
+    await own_house.take("objects")
+    published = await own_house.services.ledger.published()
+    with elsewhere() as copy:
+        await own_house.restore(copy, moment)
+        async with own_house.opened(copy) as restored:
+            await create_tenant(restored)
+            await restored.sequencer.step()
+            later = await restored.ledger.published()
+            assert later.checkpoint.size > published.checkpoint.size
+            proof = await restored.ledger.prove_consistency(published.checkpoint.size, later)
+            old, new = published.checkpoint, later.checkpoint
+            verify_consistency(old.size, new.size, old.root, new.root, [base64.b64decode(one) for one in proof])
+            assert (await verify_ledger(restored.database, restored.objects, restored.signer)).faults == []
+
+
+async def test_files_of_the_moment_come_back_though_they_were_deleted_since(own_house: House) -> None:
+    services = own_house.services
+    tenant = (await create_tenant(services)).id
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"a letter" * 100_000
+
+    await services.files.store(
+        tenant, "letter.txt", content(), subject=None, content_type="text/plain", version=None, by=SYSTEM
+    )
+    await own_house.take()
+    await own_house.settle()
+    moment = now()
+    await asyncio.sleep(0.1)
+    async with services.database.tenant(tenant) as tx:
+        await services.files.delete(tx, "letter.txt", version=None, by=key_principal(tenant))
+    await own_house.take("objects")
+    await own_house.settle()
+    with elsewhere() as copy:
+        await own_house.restore(copy, moment)
+        async with own_house.opened(copy) as restored:
+            async with restored.database.tenant(tenant) as tx:
+                file = await restored.files.open(tx, "letter.txt", version=None, by=SYSTEM)
+            read = b"".join([block async for block in restored.files.content(file, 0, file.file.size)])
+            assert read == b"a letter" * 100_000
