@@ -50,7 +50,7 @@ class Grants:
         self._actions = actions
         self._clock = clock
 
-    @verb(RoleGranted, permission="roles.grant", step_up=True)
+    @verb(RoleGranted, permission="roles.grant", step_up=True, lasting=True)
     async def grant(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
         """Gives a staff member a role; their sessions end. Raises NotFound, Invalid, GrantRefused, Conflict."""
         verify_grantable([role], by)
@@ -67,7 +67,7 @@ class Grants:
         await session_rows.delete_sessions(tx, account_id)
         await self._events.record(tx, RoleGranted(role), by=by, on=Object("account", str(account_id)))
 
-    @verb(RoleWithdrawn, permission="roles.withdraw", step_up=True)
+    @verb(RoleWithdrawn, permission="roles.withdraw", step_up=True, lasting=True)
     async def withdraw(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
         """Takes a role away at once; the person's sessions end. Raises NotFound, GrantRefused, or Conflict for the last
         owner.

@@ -45,7 +45,7 @@ class ApiKeys:
             raise Forbidden("A key cannot be given permissions that whoever issues it does not hold.")
         return await self._issue(tx, name, permissions, expires_at, by)
 
-    @verb(ApiKeyIssued, permission="tenant_keys.provision", step_up=True)
+    @verb(ApiKeyIssued, permission="tenant_keys.provision", step_up=True, lasting=True)
     async def provision(
         self, tx: TenantWriter, *, name: str, permissions: list[str], expires_at: datetime | None, by: Principal
     ) -> IssuedApiKey:

@@ -38,6 +38,12 @@ STEP_UP = frozenset({
 })  # fmt: skip
 """Acts before which a person shows a second factor: keys, grants, policy, erasure, and what lets others in."""
 
+LASTING = frozenset({
+    "accounts.invite", "break_glass.seal", "clients.change", "clients.register", "clients.rotate_secret", "roles.grant",
+    "roles.withdraw", "tenant_keys.provision", "tenants.invite_owner", "webhooks.add",
+})  # fmt: skip
+"""Acts of staff that leave behind a way in, or take one from somebody: no elevation permits them."""
+
 
 def _verbs() -> list[VerbSpec]:
     modules = [module for name, module in list(sys.modules.items()) if name.startswith("bailee.")]
@@ -69,6 +75,11 @@ def test_a_permission_names_things_and_what_is_done_with_them() -> None:
 def test_what_is_dangerous_asks_for_a_fresh_factor() -> None:
     steps = {spec.permission for spec in _verbs() if spec.step_up}
     assert steps >= STEP_UP
+
+
+def test_what_outlasts_an_elevation_is_not_permitted_by_one() -> None:
+    assert {spec.permission for spec in _verbs() if spec.lasting} == LASTING
+    assert LASTING <= STAFF_PERMISSIONS
 
 
 def test_staff_hold_nothing_of_what_tenants_store() -> None:

@@ -146,7 +146,7 @@ async def _listing(
         error=error,
         tenant=tenant,
         path=_path(tenant),
-        may_issue=principal.may("tenant_keys.provision" if tenant else "keys.issue"),
+        may_issue=principal.holds("tenant_keys.provision" if tenant else "keys.issue"),
         may_rotate=tenant is None and principal.may("keys.rotate"),
         may_revoke=principal.may("tenant_keys.withdraw" if tenant else "keys.revoke"),
         keys=page_of(rows, PAGE_ROWS, lambda key: key.id),
