@@ -293,6 +293,12 @@ def test_key_is_shown_once_works_and_dies_when_revoked(console: Console, demo: D
         assert http.get(demo.base_url + "/api/v1/collections", headers=bearer).status_code == 401
 
 
+def test_of_a_tenant_with_an_owner_staff_are_told_who_issues_its_keys(console: Console, demo: Demo) -> None:
+    console.go(f"/tenants/{demo.tenants[0]['id']}/keys")
+    expect(console.page.get_by_role("main")).to_contain_text("its own people issue its keys")
+    expect(console.page.get_by_role("button", name="Issue the key")).to_have_count(0)
+
+
 def test_staff_pages_never_show_record_content(console: Console, demo: Demo) -> None:
     tenant = demo.tenants[0]
     bearer = {"Authorization": f"Bearer {tenant['api_key']}"}
