@@ -185,6 +185,12 @@ def expand(granted: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def to_hold(role: str) -> frozenset[str]:
+    """What somebody holds who may lend a staff role or take it away: all of it that anybody holds standing."""
+    found = STAFF_ROLES.get(role)
+    return found.permissions - CRITICAL if found else frozenset({Principal.EVERYTHING})
+
+
 def staff_permissions(roles: Iterable[str]) -> frozenset[str]:
     """What staff roles permit together."""
     found: frozenset[str] = frozenset()
