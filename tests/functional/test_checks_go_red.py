@@ -89,6 +89,18 @@ def _elevation_without_second_person(instance: Instance) -> Callable[[], object]
     return lambda: instance.sql("DELETE FROM elevations")
 
 
+def _elevation_without_second_person_that_is_over(instance: Instance) -> Callable[[], object]:
+    """It was held for five minutes between two runs of the check."""
+    instance.sql(
+        "INSERT INTO elevations"
+        " (elevation_id, account_id, role, reason, minutes, state, decided_at, expires_at, ended_at)"
+        " SELECT gen_random_uuid(), account_id, 'superuser', 'x', 5, 'ended', now() - interval '4 hours',"
+        " now() - interval '235 minutes', now() - interval '235 minutes'"
+        " FROM accounts WHERE email = 'owner@bailee.example'"
+    )
+    return lambda: instance.sql("DELETE FROM elevations")
+
+
 def _overdue_review(instance: Instance) -> Callable[[], object]:
     instance.sql("CREATE RULE held AS ON UPDATE TO reviews DO INSTEAD NOTHING")  # or the next minute would close it
     instance.sql(
@@ -420,6 +432,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("access.least_privilege", _member_of_a_superuser),
     ("access.least_privilege", _role_never_confirmed),
     ("access.least_privilege", _elevation_without_second_person),
+    ("access.least_privilege", _elevation_without_second_person_that_is_over),
     ("access.least_privilege", _overdue_review),
     ("access.staff_use_mfa", _session_without_mfa),
     ("access.staff_use_mfa", _sign_in_without_mfa),
