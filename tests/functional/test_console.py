@@ -229,10 +229,13 @@ def test_tenant_is_made_renamed_suspended_and_resumed(console: Console) -> None:
     page = console.page
     _make_tenant(console, "Console Test")
     page.get_by_label("Name").fill("   ")
-    page.get_by_label("Plan").select_option("business")
     console.press("Save")
     expect(page.get_by_role("alert")).to_contain_text("Give a name")
+    page.get_by_label("Plan").select_option("business")
+    console.press("Change the plan")
+    expect(page.get_by_role("status")).to_contain_text("The change is saved")
     assert page.get_by_label("Plan").input_value() == "business"
+    assert page.get_by_label("Name").input_value() == "Console Test"
     page.get_by_label("Name").fill("Console Test Renamed")
     console.press("Save")
     expect(page.get_by_role("heading", level=1)).to_have_text("Console Test Renamed")

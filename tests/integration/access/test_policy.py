@@ -25,7 +25,7 @@ from tests.integration.access.people import (
     secret,
     who,
 )
-from tests.integration.rig import SYSTEM, create_tenant, key_principal
+from tests.integration.rig import SYSTEM, create_tenant, key_principal, staff_principal
 
 
 @pytest.fixture
@@ -276,6 +276,21 @@ async def test_after_a_smaller_plan_what_was_promised_stays_in_force_and_grows_n
         await _demand(services, tenant.id, idle_minutes=30)
     await _demand(services, tenant.id, require_mfa=False)
     assert not await _unmet(services, person)
+
+
+async def test_another_plan_takes_a_fresh_factor_and_another_name_does_not(services: Services, tenant: Tenant) -> None:
+    """With the plan single sign-on ends as a must."""
+    fresh = staff_principal("infrastructure")
+    stale = msgspec.structs.replace(fresh, stepped_up=False)
+
+    async def change(by: Principal, name: str | None, plan: str | None) -> Tenant:
+        async with services.database.operator() as tx:
+            return await services.tenants.change(tx, tenant.id, name=name, plan=plan, by=by)
+
+    with pytest.raises(StepUpRequired):
+        await change(stale, "Renamed", "standard")
+    assert (await change(stale, "Renamed", "enterprise")).name == "Renamed"
+    assert (await change(fresh, None, "standard")).plan == "standard"
 
 
 async def test_a_policy_takes_its_permission_and_a_fresh_factor(services: Services, tenant: Tenant) -> None:
