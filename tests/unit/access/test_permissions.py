@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 
 import bailee.web.app  # noqa: F401  imported for what it imports: every service
 from bailee.access.permissions import (
@@ -59,6 +60,12 @@ def test_every_verbs_permission_stands_in_a_role_or_scope() -> None:
 def test_every_permission_of_a_role_or_scope_is_a_verbs_or_reads() -> None:
     asked = {spec.permission for spec in _verbs()} | READING | WAYS.keys()
     assert asked == STAFF_PERMISSIONS | TENANT_PERMISSIONS
+
+
+def test_each_verb_has_a_permission_of_its_own() -> None:
+    verbs = {spec.name: spec.permission for spec in _verbs()}
+    shared = {one for one, count in Counter(verbs.values()).items() if count > 1}
+    assert shared == {"scim.provision", "subjects.erase"}
 
 
 def test_reading_is_what_no_verb_asks_for() -> None:
