@@ -611,6 +611,7 @@ def test_what_the_plan_lacks_is_shown_as_available(consoles: Consoles, clinic: M
     assert console.page.locator("input[type=checkbox]:enabled").count() == 0
     # The networks that would shut out whoever names them are refused, and what was typed stays.
     console.go("/policy")
+    expect(console.page.locator("#h-networks")).to_contain_text("API keys and OAuth clients come from anywhere")
     console.fill("Networks that members may come from", "203.0.113.0/24")
     console.press("Put it in force")
     console.sees("alert", "shut yourself out")
