@@ -1,6 +1,6 @@
 """What the checks of access control look at."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -213,6 +213,18 @@ async def delete_probe(tx: OperatorWriter, account_id: UUID) -> None:
     await tx.run("DELETE FROM recovery_codes WHERE account_id = %s", (account_id,))
     await tx.run("DELETE FROM memberships WHERE account_id = %s", (account_id,))
     await tx.run("DELETE FROM accounts WHERE account_id = %s", (account_id,))
+
+
+async def age_probe(tx: OperatorWriter, account_id: UUID, rest: timedelta, life: timedelta) -> None:
+    """Takes a probe's sessions back in time."""
+    await tx.run(
+        """
+        UPDATE sessions
+        SET seen_at = seen_at - %(rest)s, created_at = created_at - %(life)s, expires_at = expires_at - %(life)s
+        WHERE account_id = %(account)s
+        """,
+        {"account": account_id, "rest": rest, "life": life},
+    )
 
 
 async def list_left_probes(tx: OperatorReader, suffix: str) -> list[UUID]:
