@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from bailee.access import checks as access_checks
 from bailee.access import services as access_services
 from bailee.access.breached import BreachedPasswords
+from bailee.access.checks.plans import PlanProbe
 from bailee.access.federation import services as federation_services
 from bailee.access.federation.services import FederationServices
 from bailee.access.gates import Gates
@@ -244,6 +245,7 @@ async def _compose(
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
         access.policies, access.sign_in, access.probe_people, access.factors,
+        PlanProbe(database, access.policies, access.members, federation.domains, federation.provisioning),
         collections, vault, files, subjects, probes, hasher, monitoring.alerts, monitoring.rules,
         incidents.incidents, incidents.exercises, backup.backups, backup.rotation, backup.releases, backup.drills,
         backup.keys,

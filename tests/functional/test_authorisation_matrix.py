@@ -1,10 +1,12 @@
-"""Every route × every role × own tenant, foreign tenant, no tenant, expired, revoked: as the route table predicts it.
+"""Every route × every role × own tenant, foreign tenant, no tenant, expired, revoked, a gate or demand not met:
+as the route table predicts it.
 
 The routes come from the program itself (`bailee authorisation`), so a new one is covered by itself.
 """
 
 import json
 import re
+import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.functional.instance import Demo, Person
 PAGE = Path(__file__).parents[2] / "docs" / "authorisation.md"
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 PARAMETER = re.compile(r"\{[^}]+\}")
+ELSEWHERE = "127.0.0.2"
 BODIES = frozenset({"POST", "PUT", "PATCH"})
 UNAUTHENTICATED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 
@@ -34,6 +37,8 @@ class Caller(msgspec.Struct, frozen=True):
     person: bool
     fresh: bool = True
     """Whether a second factor was shown within the last minutes."""
+    meets: bool = True
+    """Whether the account passes the gates, and what the tenant demands."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def callers(demo: Demo) -> list[Caller]:
     found.append(Caller("key of another tenant", foreign["api_key"], expand(SCOPES), person=False))
     found.append(Caller("client with every scope", _client_token(demo, tenant), expand(SCOPES), person=False))
     found.append(Caller("key with one scope", _narrow_key(demo, tenant), expand(["records:read"]), person=False))
-    return found + _stale(demo, tenant) + [_of_no_tenant(demo, tenant)] + _worthless(demo, tenant)
+    return found + _stale(demo, tenant) + [_of_no_tenant(demo, tenant)] + _unmet(demo) + _worthless(demo, tenant)
 
 
 def _client_token(demo: Demo, tenant: dict[str, str]) -> str:
@@ -103,6 +108,39 @@ def _of_no_tenant(demo: Demo, tenant: dict[str, str]) -> Caller:
     with demo.http(demo.tenant_owner(tenant["id"]).token) as http:
         http.delete(f"/api/v1/members/{person.id}").raise_for_status()
     return Caller("member of no tenant", token, frozenset(), person=True)
+
+
+def _unmet(demo: Demo) -> list[Caller]:
+    """People in the widest roles who do not pass a gate, or do not meet what their tenant demands."""
+    staff = demo.invite_staff(["owner"])
+    demo.sql(
+        "DELETE FROM totp_factors WHERE account_id = (SELECT account_id FROM accounts WHERE email = %s)", (staff.email,)
+    )
+    strict, walled = (
+        demo.new_tenant(name, ["records:read"], plan="enterprise") for name in ("Matrix strict", "Matrix walled")
+    )
+    plain = demo.new_member(strict["id"], "owner", enrol=False)
+    outside = {role: demo.new_member(walled["id"], role) for role in ("administrator", "owner")}
+    _demand(demo, strict, require_mfa=True)
+    _demand(demo, walled, networks=[f"{ELSEWHERE}/32"])
+    mending = frozenset({"policy.read", "policy.change"})  # or the list of networks could shut everybody out
+    return [
+        Caller("staff owner without a factor", staff.token, frozenset(), person=True, meets=False),
+        Caller("member owner without the factor", plain.token, frozenset(), person=True, meets=False),
+        Caller("member from outside", outside["administrator"].token, frozenset(), person=True, meets=False),
+        Caller("member owner from outside", outside["owner"].token, mending, person=True, meets=False),
+    ]
+
+
+def _demand(demo: Demo, tenant: dict[str, str], **policy: Any) -> None:
+    """Sets a policy as the tenant's owner, who comes from another address than everybody else."""
+    token = demo.tenant_owner(tenant["id"]).token
+    transport = httpx2.HTTPTransport(
+        verify=ssl.create_default_context(cafile=str(demo.ca_file)), local_address=ELSEWHERE
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx2.Client(base_url=demo.base_url, headers=headers, transport=transport, trust_env=False) as http:
+        http.put("/api/v1/policy", json={**policy, "version": 0}).raise_for_status()
 
 
 def _staff(demo: Demo, role: str) -> Caller:
@@ -264,6 +302,24 @@ def test_ones_own_account_is_for_whoever_is_signed_in(
             if _ask(http, **_request(route)).status_code != UNAUTHENTICATED:
                 faults.append(f"{route['method']} {route['path']} as nobody")
     assert not faults, "\n".join(faults)
+
+
+def test_who_does_not_meet_a_demand_keeps_their_own_account(
+    demo: Demo, routes: list[dict[str, Any]], callers: list[Caller]
+) -> None:
+    own = [
+        route for route in routes if _is_api(route) and route["access"] == "own account" and route["method"] == "GET"
+    ]
+    assert len(own) > 3
+    shut = [caller for caller in callers if not caller.meets]
+    assert len(shut) >= 4
+    with demo.http() as http:
+        for caller in shut:
+            bearer = {"Authorization": f"Bearer {caller.token}"}
+            for route in own:
+                answer = _ask(http, **_request(route), headers=bearer)
+                assert answer.is_success, f"{route['path']} as {caller.name}: {answer.status_code}"
+            assert http.get("/api/v1/session", headers=bearer).json()["unmet"], caller.name
 
 
 def test_every_page_answers_every_caller_as_predicted(

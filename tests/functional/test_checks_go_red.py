@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
 from argon2 import PasswordHasher
@@ -19,18 +20,36 @@ CANARY = "bailee-canary-" + "0" * 24
 def instance(fresh_instance: FreshInstance) -> Instance:
     made = fresh_instance()
     made.set_up().close()
-    with made.staff_client() as staff:
-        tenant = staff.tenants.create("Strict", plan="enterprise").id
-    with made.http(made.tenant_owner(tenant).token) as owner:
-        policy = {
-            "require_mfa": True, "min_password_length": 14, "min_password_score": 3, "session_hours": 4,
-            "networks": ["127.0.0.0/8", "::1/128"], "version": 0,
-        }  # fmt: skip
-        assert owner.put("/api/v1/policy", json=policy).is_success
+    policy = {
+        "require_mfa": True, "min_password_length": 14, "min_password_score": 3, "session_hours": 4,
+        "idle_minutes": 15, "networks": ["127.0.0.0/8", "::1/128"], "version": 0,
+    }  # fmt: skip
+    for name, require_sso in (("Strict", False), ("Federated", True)):
+        with made.staff_client() as staff:
+            tenant = staff.tenants.create(name, plan="enterprise").id
+        person = made.tenant_owner(tenant)
+        if require_sso:
+            _set_up_sso(made, tenant, person.email.partition("@")[2])
+        with made.http(person.token) as owner:
+            assert owner.put("/api/v1/policy", json={**policy, "require_sso": require_sso}).is_success
     with made.http(made.staff_token) as staff_http:  # people have exercised, however it went
         exercise = staff_http.post("/api/v1/exercises", json={}).json()["incident"]["id"]
         assert staff_http.post(f"/api/v1/incidents/{exercise}/end-exercise").is_success
     return made
+
+
+def _set_up_sso(instance: Instance, tenant: str, domain: str) -> None:
+    """An identity provider that nobody asks: it is enough that there is one."""
+    instance.sql(
+        "INSERT INTO sso_connections (tenant_id, issuer, client_id, client_secret, default_role, enabled)"
+        " VALUES (%s, 'https://idp.example', 'bailee', 'x', 'viewer', true)",
+        (tenant,),
+    )
+    instance.sql(
+        "INSERT INTO tenant_domains (tenant_id, domain, domain_id, token, verified_at)"
+        " VALUES (%s, %s, gen_random_uuid(), 'x', now())",
+        (tenant, domain),
+    )
 
 
 def _insert_account(
@@ -84,6 +103,18 @@ def _elevation_without_second_person(instance: Instance) -> Callable[[], object]
     instance.sql(
         "INSERT INTO elevations (elevation_id, account_id, role, reason, minutes, state, decided_at, expires_at)"
         " SELECT gen_random_uuid(), account_id, 'superuser', 'x', 60, 'approved', now(), now() + interval '1 hour'"
+        " FROM accounts WHERE email = 'owner@bailee.example'"
+    )
+    return lambda: instance.sql("DELETE FROM elevations")
+
+
+def _elevation_without_second_person_that_is_over(instance: Instance) -> Callable[[], object]:
+    """It was held for five minutes between two runs of the check."""
+    instance.sql(
+        "INSERT INTO elevations"
+        " (elevation_id, account_id, role, reason, minutes, state, decided_at, expires_at, ended_at)"
+        " SELECT gen_random_uuid(), account_id, 'superuser', 'x', 5, 'ended', now() - interval '4 hours',"
+        " now() - interval '235 minutes', now() - interval '235 minutes'"
         " FROM accounts WHERE email = 'owner@bailee.example'"
     )
     return lambda: instance.sql("DELETE FROM elevations")
@@ -420,6 +451,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("access.least_privilege", _member_of_a_superuser),
     ("access.least_privilege", _role_never_confirmed),
     ("access.least_privilege", _elevation_without_second_person),
+    ("access.least_privilege", _elevation_without_second_person_that_is_over),
     ("access.least_privilege", _overdue_review),
     ("access.staff_use_mfa", _session_without_mfa),
     ("access.staff_use_mfa", _sign_in_without_mfa),
@@ -461,6 +493,35 @@ def test_check_goes_red_and_green_again(instance: Instance, number: int) -> None
     assert found["verdict"] == "broken", found
     assert CANARY not in json.dumps(found)
     assert instance.check(name)["verdict"] == "holds"
+
+
+LOOSENED: list[tuple[LiteralString, LiteralString, str]] = [
+    ("UPDATE tenant_policies SET min_password_length = 8", "UPDATE tenant_policies SET min_password_length = 14",
+     "a password shorter than the policy was answered 200"),
+    ("UPDATE tenant_policies SET min_password_score = 2", "UPDATE tenant_policies SET min_password_score = 3",
+     "a password easier to guess than the policy was answered 200"),
+    ("UPDATE tenant_policies SET session_hours = 12", "UPDATE tenant_policies SET session_hours = 4",
+     "a session that has lived longer than the policy allows"),
+    ("UPDATE tenant_policies SET idle_minutes = 60", "UPDATE tenant_policies SET idle_minutes = 15",
+     "a session that has rested longer than the policy allows"),
+    ("UPDATE tenant_policies SET require_sso = false",
+     "UPDATE tenant_policies SET require_sso = tenant_id = (SELECT tenant_id FROM tenants WHERE name = 'Federated')",
+     "with a second factor a member should be kept out"),
+]  # fmt: skip
+"""What is in force instead of what was promised, what was promised, and what the sign-in finds."""
+
+
+@pytest.mark.parametrize("number", range(len(LOOSENED)), ids=lambda n: LOOSENED[n][0].split()[3])
+def test_each_demand_that_is_not_made_is_met_with_at_a_sign_in(instance: Instance, number: int) -> None:
+    loose, promised, fault = LOOSENED[number]
+    instance.sql(loose)
+    try:
+        found = instance.check("access.tenant_policies_in_force")
+    finally:
+        instance.sql(promised)
+    assert found["verdict"] == "broken"
+    assert any(fault in one for one in found["facts"]["faults"]), found
+    assert instance.check("access.tenant_policies_in_force")["verdict"] == "holds"
 
 
 def test_all_checks_hold_on_a_sound_instance(instance: Instance) -> None:

@@ -229,10 +229,13 @@ def test_tenant_is_made_renamed_suspended_and_resumed(console: Console) -> None:
     page = console.page
     _make_tenant(console, "Console Test")
     page.get_by_label("Name").fill("   ")
-    page.get_by_label("Plan").select_option("business")
     console.press("Save")
     expect(page.get_by_role("alert")).to_contain_text("Give a name")
+    page.get_by_label("Plan").select_option("business")
+    console.press("Change the plan")
+    expect(page.get_by_role("status")).to_contain_text("The change is saved")
     assert page.get_by_label("Plan").input_value() == "business"
+    assert page.get_by_label("Name").input_value() == "Console Test"
     page.get_by_label("Name").fill("Console Test Renamed")
     console.press("Save")
     expect(page.get_by_role("heading", level=1)).to_have_text("Console Test Renamed")
@@ -291,6 +294,12 @@ def test_key_is_shown_once_works_and_dies_when_revoked(console: Console, demo: D
         console.press("Revoke one key")
         expect(page.locator("tbody .status")).to_contain_text("revoked")
         assert http.get(demo.base_url + "/api/v1/collections", headers=bearer).status_code == 401
+
+
+def test_of_a_tenant_with_an_owner_staff_are_told_who_issues_its_keys(console: Console, demo: Demo) -> None:
+    console.go(f"/tenants/{demo.tenants[0]['id']}/keys")
+    expect(console.page.get_by_role("main")).to_contain_text("its own people issue its keys")
+    expect(console.page.get_by_role("button", name="Issue the key")).to_have_count(0)
 
 
 def test_staff_pages_never_show_record_content(console: Console, demo: Demo) -> None:

@@ -433,6 +433,24 @@ def test_script_in_a_colleagues_name_and_reason_is_text(consoles: Consoles, coll
     assert console.page.locator("main script").count() == 0
 
 
+def test_who_is_about_to_be_disabled_unused_is_marked_for_colleagues(
+    consoles: Consoles, demo: Demo, colleague: StaffPerson
+) -> None:
+    """There is no mail server that would tell them."""
+    tenant = demo.tenants[0]["id"]
+    staff, member = demo.invite_staff(["support"]), demo.new_member(tenant, "viewer", enrol=False)
+    demo.sql("UPDATE accounts SET dormancy_warned_at = now() WHERE email = ANY(%s)", ([staff.email, member.email],))
+    mine, theirs = consoles(colleague), consoles(demo.tenant_owner(tenant))
+    mine.go(f"/staff?search={staff.email}")
+    expect(mine.page.locator("tbody tr")).to_contain_text("not used for long: disabled on")
+    mine.page.get_by_role("link", name="Sample Person").click()
+    expect(mine.page.locator("dl.facts")).to_contain_text("not used for long")
+    theirs.go(f"/members?search={member.email}")
+    expect(theirs.page.locator("tbody tr")).to_contain_text("not used for long: disabled on")
+    mine.go(f"/staff?search={colleague.email}")
+    expect(mine.page.locator("tbody tr")).not_to_contain_text("not used for long")
+
+
 # --- a tenant's people --------------------------------------------------------------------------------
 
 
@@ -593,6 +611,7 @@ def test_what_the_plan_lacks_is_shown_as_available(consoles: Consoles, clinic: M
     assert console.page.locator("input[type=checkbox]:enabled").count() == 0
     # The networks that would shut out whoever names them are refused, and what was typed stays.
     console.go("/policy")
+    expect(console.page.locator("#h-networks")).to_contain_text("API keys and OAuth clients come from anywhere")
     console.fill("Networks that members may come from", "203.0.113.0/24")
     console.press("Put it in force")
     console.sees("alert", "shut yourself out")

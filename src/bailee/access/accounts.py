@@ -1,7 +1,7 @@
 """Accounts and their lives: first-run setup, disabling, off-boarding, lost factors."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -190,6 +190,11 @@ class Accounts:
         The sealed account is nobody's.
         """
         return await rows.list_accounts(tx, kind=kind, search=search, after=after, limit=limit)
+
+    async def unused(self, tx: OperatorReader, account_ids: list[UUID]) -> dict[UUID, datetime]:
+        """Those of some accounts that are about to be disabled because nobody uses them, each with the moment."""
+        warned = await rows.list_warned(tx, account_ids)
+        return {account.id: account.ends_unused_at for account in warned if account.ends_unused_at is not None}
 
     # --- lives ----------------------------------------------------------------------------------------
 

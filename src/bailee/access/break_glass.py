@@ -68,20 +68,20 @@ class BreakGlass:
     async def seal(self, *, by: Principal) -> SealedEnvelope:
         """Makes the account, or seals it anew: whatever opened it before opens it no more.
 
-        Raises Forbidden for the account itself, and for somebody who is an owner for the moment only.
+        Raises Forbidden for the account itself, and LentOnly for somebody who is an owner for the moment only.
         """
         password = "-".join(secrets.token_hex(4) for _ in range(5))
         password_hash = await self._hasher.hash(Secret(password.encode()))
         async with self._database.operator() as tx:
             return await self.finish_seal(tx, password=password, password_hash=password_hash, by=by)
 
-    @verb(BreakGlassSealed, permission="break_glass.seal", step_up=True)
+    @verb(BreakGlassSealed, permission="break_glass.seal", step_up=True, lasting=True)
     async def finish_seal(
         self, tx: OperatorWriter, *, password: str, password_hash: str, by: Principal
     ) -> SealedEnvelope:
         """The transaction of `seal`."""
         account_id = await self._account(tx)
-        if by.id == str(account_id) or not by.holds("break_glass.seal"):
+        if by.id == str(account_id):
             raise Forbidden("An owner seals this account, from an account of their own.")
         await rows.set_password(tx, account_id, password_hash)
         await session_rows.delete_sessions(tx, account_id)

@@ -6,7 +6,7 @@ from bailee.access.accounts import verify_reason
 from bailee.access.errors import GrantRefused
 from bailee.access.letters import Letters
 from bailee.access.model import Elevation
-from bailee.access.permissions import CRITICAL, STAFF_ROLES
+from bailee.access.permissions import STAFF_ROLES, to_hold
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import roles as rows
 from bailee.events import Events, Object, verb
@@ -68,7 +68,7 @@ class Elevations:
         elevation = await self.get(tx, elevation_id)
         if by.kind is ActorKind.STAFF and elevation.account_id == by.account_id:
             raise GrantRefused("A second person has to decide on your request.")
-        if approve and not all(by.holds(one) for one in _to_hold(elevation.role)):
+        if approve and not all(by.holds(one) for one in to_hold(elevation.role)):
             raise GrantRefused("This role permits more than you may do yourself. Ask an owner to decide.")
         if not await rows.decide_elevation(tx, elevation_id, by.account_id, approved=approve):
             raise Conflict("This request is no longer open.")
@@ -113,12 +113,6 @@ class Elevations:
         return len(ended)
 
 
-def _to_hold(role: str) -> frozenset[str]:
-    """What somebody holds who may lend a role: all of it that anybody holds standing."""
-    found = STAFF_ROLES.get(role)
-    return found.permissions - CRITICAL if found else frozenset({Principal.EVERYTHING})
-
-
 def _deciders(role: str) -> list[str]:
     """The roles of those who may approve a request for `role`."""
-    return [name for name in _DECIDERS if _to_hold(role) <= STAFF_ROLES[name].permissions]
+    return [name for name in _DECIDERS if to_hold(role) <= STAFF_ROLES[name].permissions]

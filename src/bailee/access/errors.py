@@ -136,9 +136,8 @@ class NotInPlan(Forbidden):
     title = "Not in this plan"
 
     def __init__(self, what: str, plans: list[str]) -> None:
-        super().__init__(
-            f"{what} is available with the plan {' or '.join(plans)}. Ask your provider to change the plan."
-        )
+        """`what` begins the sentence, with its verb: `Single sign-on is`."""
+        super().__init__(f"{what} available with the plan {' or '.join(plans)}. Ask your provider to change the plan.")
 
 
 class GrantRefused(Forbidden):

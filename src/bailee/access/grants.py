@@ -11,7 +11,7 @@ import msgspec
 
 from bailee.access.errors import GrantRefused
 from bailee.access.model import AccountKind, AccountState, Grant
-from bailee.access.permissions import STAFF_ROLES, staff_permissions
+from bailee.access.permissions import STAFF_ROLES, staff_permissions, to_hold
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import members as member_rows
 from bailee.access.store import roles as rows
@@ -50,7 +50,7 @@ class Grants:
         self._actions = actions
         self._clock = clock
 
-    @verb(RoleGranted, permission="roles.grant", step_up=True)
+    @verb(RoleGranted, permission="roles.grant", step_up=True, lasting=True)
     async def grant(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
         """Gives a staff member a role; their sessions end. Raises NotFound, Invalid, GrantRefused, Conflict."""
         verify_grantable([role], by)
@@ -67,7 +67,7 @@ class Grants:
         await session_rows.delete_sessions(tx, account_id)
         await self._events.record(tx, RoleGranted(role), by=by, on=Object("account", str(account_id)))
 
-    @verb(RoleWithdrawn, permission="roles.withdraw", step_up=True)
+    @verb(RoleWithdrawn, permission="roles.withdraw", step_up=True, lasting=True)
     async def withdraw(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
         """Takes a role away at once; the person's sessions end. Raises NotFound, GrantRefused, or Conflict for the last
         owner.
@@ -80,7 +80,16 @@ class Grants:
 
     @verb(RoleLost, permission=WITHIN)
     async def take_in_review(self, tx: OperatorWriter, account_id: UUID, role: str, *, by: Principal) -> None:
-        """The same for an access review, which has its own verb. Raises NotFound, Conflict."""
+        """The same for an access review, which has its own verb. Raises NotFound, Conflict; GrantRefused for a person
+        who could not withdraw the role either.
+        """
+        if role not in await rows.list_roles_of(tx, account_id):
+            raise NotFound
+        if not all(by.holds(permission) for permission in to_hold(role)):
+            raise GrantRefused(
+                "You cannot take a role that permits more than you may do yourself. Confirm it, or ask an owner to "
+                "withdraw it; what nobody confirms ends with the review."
+            )
         await self._take(tx, account_id, role)
         await self._events.record(tx, RoleLost(role, "review"), by=by, on=Object("account", str(account_id)))
 

@@ -87,7 +87,7 @@ class Invitations:
 
     # --- staff ----------------------------------------------------------------------------------------
 
-    @verb(AccountInvited, permission="accounts.invite", step_up=True)
+    @verb(AccountInvited, permission="accounts.invite", step_up=True, lasting=True)
     async def invite_staff(
         self, tx: OperatorWriter, *, email: str, name: str, roles: list[str], by: Principal
     ) -> SentInvitation:
@@ -128,7 +128,7 @@ class Invitations:
         await self._members.verify_grantable(tx, role, by)
         return await self._invite_member(tx, email, name, role, by)
 
-    @verb(MemberInvited, permission="tenants.invite_owner", step_up=True)
+    @verb(MemberInvited, permission="tenants.invite_owner", step_up=True, lasting=True)
     async def invite_owner(self, tx: TenantWriter, *, email: str, name: str, by: Principal) -> SentInvitation:
         """Staff ask a customer's first person to join, as the tenant's owner. Raises Invalid, Conflict.
 

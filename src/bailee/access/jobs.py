@@ -7,6 +7,7 @@ import structlog
 from bailee.access.accounts import Accounts
 from bailee.access.elevations import Elevations
 from bailee.access.letters import Letters
+from bailee.access.model import DORMANCY_NOTICE
 from bailee.access.reviews import Reviews
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import factors as factor_rows
@@ -27,7 +28,6 @@ from bailee.tenants import store as tenant_rows
 
 log = structlog.get_logger()
 
-_WARNING = timedelta(days=14)
 _KEY_NOTICE = timedelta(days=14)
 _TOLD_OF_KEYS = ["owner", "administrator"]
 
@@ -77,29 +77,35 @@ class Upkeep:
                 await self._reviews.close(tx, review, by=system("clock"))
 
     async def look_for_dormant(self) -> None:
-        """Warns two weeks ahead, then disables; the last owner is warned and kept."""
+        """Warns two weeks ahead, then disables; the last owner is warned and kept.
+
+        Without a mail server the lists of people show the warning, for a colleague to tell them of it.
+        """
         now = self._clock.now()
         dormant = timedelta(days=self._limits.dormant_days)
         async with self._database.operator_read() as reader:
-            to_warn = await account_rows.list_unseen(reader, now - dormant + _WARNING, warned=False)
+            to_warn = await account_rows.list_unseen(reader, now - dormant + DORMANCY_NOTICE, warned=False)
             warned = await account_rows.list_unseen(reader, now - dormant, warned=True)
         for account in to_warn:
             try:
                 async with self._database.operator() as tx:
                     await account_rows.mark_warned(tx, account.id)
-                    disabled_on = max(account.seen_at + dormant, now + _WARNING)
-                    await self._mail.queue(tx, self._letters.dormant(account.email, disabled_on))
+                    disabled_on = max(account.seen_at + dormant, now + DORMANCY_NOTICE)
+                    mailed = await self._mail.queue(tx, self._letters.dormant(account.email, disabled_on))
                     on = Object("account", str(account.id))
-                    await self._events.record(tx, DormancyAnnounced(_WARNING.days), by=system("clock"), on=on)
+                    details = DormancyAnnounced(DORMANCY_NOTICE.days, mailed)
+                    await self._events.record(tx, details, by=system("clock"), on=on)
             except Error:  # the others are warned all the same
                 log.exception("a dormant account cannot be warned", account=str(account.id))
         for account in warned:
-            if account.dormancy_warned_at is not None and now - account.dormancy_warned_at >= _WARNING:
+            if account.dormancy_warned_at is not None and now - account.dormancy_warned_at >= DORMANCY_NOTICE:
                 try:
                     async with self._database.operator() as tx:
                         await self._accounts.disable_dormant(tx, account.id, by=system("clock"))
                 except Conflict:
                     continue  # the last owner, or somebody who came back meanwhile
+                except Error:  # the others are looked at all the same
+                    log.exception("a dormant account cannot be disabled", account=str(account.id))
 
     async def announce_expiring_keys(self) -> None:
         """Writes to a tenant's owners and administrators two weeks before a key ends."""

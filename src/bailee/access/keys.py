@@ -9,6 +9,7 @@ import msgspec
 from bailee.access.model import ApiKey, IssuedApiKey
 from bailee.access.permissions import SCOPES, expand, may_hand_out
 from bailee.access.store import keys as store
+from bailee.access.store import members
 from bailee.access.tokens import API_KEY
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import ApiKeyIssued, ApiKeyRevoked, ApiKeyRotated
@@ -45,14 +46,18 @@ class ApiKeys:
             raise Forbidden("A key cannot be given permissions that whoever issues it does not hold.")
         return await self._issue(tx, name, permissions, expires_at, by)
 
-    @verb(ApiKeyIssued, permission="tenant_keys.provision", step_up=True)
+    @verb(ApiKeyIssued, permission="tenant_keys.provision", step_up=True, lasting=True)
     async def provision(
         self, tx: TenantWriter, *, name: str, permissions: list[str], expires_at: datetime | None, by: Principal
     ) -> IssuedApiKey:
-        """A key that staff issue for the product that stores a tenant's data. Its token can read what is stored, so
-        it goes from the screen into the product; the tenant sees the key, its use and who issued it. Raises Invalid.
+        """A key that staff issue for the product of a tenant that has nobody yet. Raises Invalid, Conflict.
+
+        Only while the tenant has no owner. The key reads what no role of staff reads; so from then on its own people
+        issue keys, and see this one, its use and who issued it.
         """
         self._verify(name, permissions, expires_at)
+        if await members.lock_owners(tx):
+            raise Conflict("This tenant has an owner: its own people issue its keys.")
         return await self._issue(tx, name, permissions, expires_at, by)
 
     @verb(ApiKeyRotated, permission="keys.rotate", step_up=True)
@@ -75,6 +80,10 @@ class ApiKeys:
         issued = await self._issue(tx, old.name, old.permissions, expires_at, by, replaces=key_id)
         await self._events.record(tx, ApiKeyRotated(overlap_hours), by=by, on=Object("api_key", str(key_id)))
         return issued
+
+    async def may_provision(self, tx: TenantReader, *, by: Principal) -> bool:
+        """Whether `provision` is open to `by` in this tenant now."""
+        return by.holds("tenant_keys.provision") and not await members.list_owners(tx)
 
     async def get(self, tx: TenantReader, key_id: UUID) -> ApiKey:
         """Raises NotFound."""

@@ -245,7 +245,7 @@ async def permissions_of(tx: Reader, tenant: TenantId, role: str) -> frozenset[s
 
 
 async def require_feature(tx: TenantReader, feature: str, what: str) -> Tenant:
-    """Raises NotInPlan, which names the plans that have it."""
+    """Raises NotInPlan, which names the plans that have it; `what` is what it says is available, with the verb."""
     tenant = await tenant_rows.find_tenant(tx, tx.tenant)
     if tenant is None:
         raise NotFound

@@ -1,6 +1,6 @@
 """Accounts, factors, sessions, roles and API keys, as values."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -51,6 +51,10 @@ class AccountState(StrEnum):
     """The person has left: credentials and roles are gone. A new invitation begins anew."""
 
 
+DORMANCY_NOTICE = timedelta(days=14)
+"""How long before an account is disabled for not being used its person is warned."""
+
+
 class Account(msgspec.Struct, frozen=True):
     """One person's login."""
 
@@ -69,6 +73,13 @@ class Account(msgspec.Struct, frozen=True):
     """The break-glass account."""
     disabled_because: str | None = None
     dormancy_warned_at: datetime | None = None
+
+    @property
+    def ends_unused_at(self) -> datetime | None:
+        """When it is disabled if nobody uses it until then; None where that is not so near."""
+        if self.dormancy_warned_at is None or self.state is not AccountState.ACTIVE:
+            return None
+        return self.dormancy_warned_at + DORMANCY_NOTICE
 
 
 class Credentials(msgspec.Struct, frozen=True):

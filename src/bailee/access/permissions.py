@@ -2,7 +2,9 @@
 
 A permission is `<things>.<verb>`, one for each verb of the services and one for each kind of reading; the tests hold
 this file and the services' declarations against each other, so that a verb without a role, or a role without its
-verb, fails the build. A scope is `<things>:read` or `<things>:write`, a bundle for API keys and OAuth clients.
+verb, fails the build. Two stand for several verbs: `scim.provision`, because a directory does all of it or none, and
+`subjects.erase`, whose verbs are the two steps of one erasure. A scope is `<things>:read` or `<things>:write`, a
+bundle for API keys and OAuth clients.
 """
 
 from collections.abc import Iterable
@@ -83,8 +85,8 @@ _HELPING = frozenset({
 })  # fmt: skip
 """What whoever helps with an incident does."""
 _NOTIFYING = frozenset({
-    "breaches.verify", "breaches.dismiss", "breaches.trace", "notices.draft", "notices.edit", "notices.approve",
-    "notices.send",
+    "breaches.verify", "breaches.dismiss", "breaches.trace", "notices.draft", "notices.edit", "notices.discard",
+    "notices.approve", "notices.send",
 })  # fmt: skip
 _HANDLING = _HELPING | _NOTIFYING | {
     "incidents.change", "incidents.assess", "incidents.assign", "incidents.move", "incidents.link_alert",
@@ -115,7 +117,7 @@ _DATA_PROTECTION = _HANDLING | {
 }  # fmt: skip
 _SUPPORT = frozenset({
     "tenants.read", "tenant_keys.read", "clients.read", "support_cases.read", "support_cases.request",
-    "support_cases.look", "support_cases.end",
+    "support_cases.list_records", "support_cases.read_record", "support_cases.end",
 })  # fmt: skip
 _AUDITOR = frozenset({
     "backups.read",
@@ -186,6 +188,12 @@ def expand(granted: Iterable[str]) -> frozenset[str]:
     for one in granted:
         found |= SCOPES.get(one, frozenset({one}) & TENANT_PERMISSIONS)
     return frozenset(found)
+
+
+def to_hold(role: str) -> frozenset[str]:
+    """What somebody holds who may lend a staff role or take it away: all of it that anybody holds standing."""
+    found = STAFF_ROLES.get(role)
+    return found.permissions - CRITICAL if found else frozenset({Principal.EVERYTHING})
 
 
 def staff_permissions(roles: Iterable[str]) -> frozenset[str]:

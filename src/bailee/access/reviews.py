@@ -9,6 +9,7 @@ from bailee.access.factors import verify_label
 from bailee.access.grants import Grants
 from bailee.access.letters import Letters
 from bailee.access.model import Account, AccountKind, AccountState, Grant, Review, ReviewItem
+from bailee.access.permissions import staff_permissions, to_hold
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import roles as rows
 from bailee.events import Events, Object, verb
@@ -18,7 +19,7 @@ from bailee.foundation.database import OperatorReader, OperatorWriter
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
 from bailee.foundation.ids import new_id
 from bailee.foundation.mail import Mail
-from bailee.foundation.principal import Principal
+from bailee.foundation.principal import Principal, system
 
 _SHORTEST, _LONGEST = timedelta(days=3), timedelta(days=90)
 _GRACE = timedelta(minutes=5)
@@ -38,7 +39,8 @@ class Reviews:
 
     @verb(ReviewOpened, permission="reviews.open", step_up=True)
     async def open(self, tx: OperatorWriter, *, title: str, due_at: datetime, by: Principal) -> Review:
-        """Puts every standing staff role before a reviewer: an owner or security officer who is not its holder.
+        """Puts every standing staff role before a reviewer: an owner or security officer who is not its holder, and who
+        holds what it permits, as long as there is somebody.
 
         What is not confirmed by `due_at` is revoked. Raises Invalid, or Conflict where nobody could review.
         """
@@ -68,7 +70,8 @@ class Reviews:
         """Confirms a role, or revokes it at once. For the reviewer named, and nobody else.
 
         Raises NotFound, Conflict for what is decided or past its end, for a role that is gone meanwhile and for the
-        last owner's, which stays; GrantRefused for a role of one's own, and for a reviewer who may not review any more.
+        last owner's, which stays; GrantRefused for a role of one's own, for a reviewer who may not review any more, and
+        to revoke what the reviewer could not withdraw.
         """
         item = await self._item(tx, review_id, item_id)
         if item.account_id == by.account_id:
@@ -108,7 +111,7 @@ class Reviews:
         lapsed = set(await rows.lapse_items(tx, review_id))
         for item in await rows.list_items(tx, review_id):
             if item.id in lapsed:
-                await self._revoke(tx, item, by)
+                await self._lapse(tx, item)
         await self._events.record(tx, ReviewClosed(len(lapsed)), by=by, on=Object("review", str(review_id)))
         return await self.get(tx, review_id)
 
@@ -148,10 +151,11 @@ class Reviews:
             raise NotFound
         return item
 
-    async def _revoke(self, tx: OperatorWriter, item: ReviewItem, by: Principal) -> None:
+    async def _lapse(self, tx: OperatorWriter, item: ReviewItem) -> None:
+        """Time takes the role, whoever it is that closes the review."""
         try:
             async with tx.savepoint():
-                await self._grants.take_in_review(tx, item.account_id, item.role, by=by)
+                await self._grants.take_in_review(tx, item.account_id, item.role, by=system("clock"))
         except (NotFound, Conflict):
             return  # gone meanwhile, or the last owner: without one nobody could ever let anybody in again
 
@@ -162,4 +166,6 @@ def _reviewer_of(grant: Grant, reviewers: list[Account], number: int) -> Account
         raise Conflict(
             "Nobody reviews their own role: invite a second owner or security officer before you open a review."
         )
-    return others[number % len(others)]
+    able = [one for one in others if to_hold(grant.role) <= staff_permissions(one.roles)]
+    chosen = able or others  # the only owner's role is left to somebody who can confirm it
+    return chosen[number % len(chosen)]

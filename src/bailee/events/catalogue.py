@@ -105,6 +105,8 @@ class AccountOffBoarded(Details, frozen=True):
 class DormancyAnnounced(Details, frozen=True):
     action = "account.dormancy_announced"
     days: Count
+    mailed: bool = True
+    """Whether there was a mail server: without one only those who look after accounts can see it."""
 
 
 class AccountRenamed(Details, frozen=True):

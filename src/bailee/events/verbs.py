@@ -28,20 +28,24 @@ PLACES = frozenset({ANYONE, OWN, SYSTEM, WITHIN})
 
 class VerbSpec(msgspec.Struct, frozen=True):
     """What a verb has declared: its qualified name, the actions of which it records at least one, its permission,
-    and whether a person has to have shown a second factor within the last minutes.
+    whether a person has to have shown a second factor within the last minutes, and whether what it does outlasts an
+    elevation, so that what somebody was lent does not permit it.
     """
 
     name: str
     actions: frozenset[str]
     permission: str
     step_up: bool = False
+    lasting: bool = False
 
     def authorise(self, by: Principal) -> None:
-        """Raises Unauthenticated, Forbidden or StepUpRequired."""
+        """Raises Unauthenticated, Forbidden, LentOnly or StepUpRequired."""
         if self.permission == OWN:
             by.require_session()
         elif self.permission == SYSTEM:
             by.require(Principal.EVERYTHING)
+        elif self.permission not in PLACES and self.lasting:
+            by.require_standing(self.permission)
         elif self.permission not in PLACES:
             by.require(self.permission)
         if self.step_up:
@@ -57,7 +61,7 @@ class _Verb(Protocol):
 
 
 def verb[S, W: Writer, **P, R](
-    *events: type[Details], permission: str, step_up: bool = False
+    *events: type[Details], permission: str, step_up: bool = False, lasting: bool = False
 ) -> Callable[[Callable[Concatenate[S, W, P], Awaitable[R]]], Callable[Concatenate[S, W, P], Awaitable[R]]]:
     """Marks a service's method `(self, tx, …, *, by)` as a verb: `by` holds `permission`, `tx` gets one of `events`."""
     actions = frozenset(kind.action for kind in events)
@@ -65,7 +69,7 @@ def verb[S, W: Writer, **P, R](
     def mark(
         method: Callable[Concatenate[S, W, P], Awaitable[R]],
     ) -> Callable[Concatenate[S, W, P], Awaitable[R]]:
-        spec = VerbSpec(method.__qualname__, actions, permission, step_up)
+        spec = VerbSpec(method.__qualname__, actions, permission, step_up, lasting)
 
         @functools.wraps(method)
         async def run(self: S, tx: W, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -33,6 +33,13 @@ class StepUpRequired(Forbidden):
     title = "Confirm with your second factor"
 
 
+class LentOnly(Forbidden):
+    """What the caller holds, it was lent for a time, and what this makes would outlast that."""
+
+    code = "lent_only"
+    title = "Not with what you were lent"
+
+
 class ActorKind(StrEnum):
     """What kind of thing acts."""
 
@@ -85,6 +92,15 @@ class Principal(msgspec.Struct, frozen=True):
             raise Unauthenticated("Send an API key or a session token: Authorization: Bearer <token>.")
         if not self.may(permission):
             raise Forbidden(" ".join(self.unmet) or f"This needs the permission {permission}.")
+
+    def require_standing(self, permission: str) -> None:
+        """Raises LentOnly for what is held for the moment only, beside what `require` raises."""
+        self.require(permission)
+        if not self.holds(permission):
+            raise LentOnly(
+                f"You were lent the permission {permission} for a time, and this would outlast it. Ask somebody who "
+                "holds it by a role of their own."
+            )
 
     def require_session(self) -> None:
         """Raises Unauthenticated for whoever is not a signed-in person."""

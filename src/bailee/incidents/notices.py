@@ -19,6 +19,7 @@ from bailee.events.catalogue import (
     NoticeSent,
     NoticeSubjectsListed,
 )
+from bailee.events.verbs import WITHIN
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import OperatorReader, OperatorWriter, Reader, TenantReader, TenantWriter
 from bailee.foundation.errors import Conflict, FieldError, Invalid, NotFound
@@ -155,11 +156,13 @@ class Notices:
         await self._events.record(tx, NoticesDrafted(new.version), by=by, on=_object(incident_id, tenant.id))
         return await self._latest_of(tx, incident_id, tenant_id)
 
-    @verb(NoticesDrafted, permission="notices.draft")
+    @verb(NoticesDrafted, permission=WITHIN)
     async def draft_all(
         self, tx: OperatorWriter, incident_id: UUID, tenants: list[ReachedTenant], *, by: Principal
     ) -> int:
-        """A draft for each customer that was reached and has none, prefilled; how many were made."""
+        """A draft for each customer that was reached and has none, prefilled; how many were made. A part of the verbs
+        that find out who was reached.
+        """
         incident = await self._incidents.hold(tx, incident_id)
         breach = await self._breach(tx, incident_id)
         present = {one.tenant_id for one in await rows.list_concerned(tx, incident_id)}
@@ -196,7 +199,7 @@ class Notices:
         await self._events.record(tx, NoticeEdited(version), by=by, on=_object(incident_id, notice.tenant_id))
         return await self._latest_of(tx, incident_id, tenant_id)
 
-    @verb(NoticeDiscarded, permission="notices.edit")
+    @verb(NoticeDiscarded, permission="notices.discard")
     async def discard(
         self, tx: OperatorWriter, incident_id: UUID, tenant_id: UUID, version: int, *, reason: str, by: Principal
     ) -> None:

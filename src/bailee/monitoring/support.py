@@ -207,7 +207,7 @@ class SupportCases:
             raise Conflict(f"This case is {case.state}: nothing can be read within it.")
         return case
 
-    @verb(SupportListed, permission="support_cases.look")
+    @verb(SupportListed, permission="support_cases.list_records")
     async def records(
         self, tx: TenantWriter, case_id: UUID, *, after: UUID | None, limit: int, by: Principal
     ) -> tuple[list[CollectionRecord], UUID | None]:
@@ -219,7 +219,7 @@ class SupportCases:
             await self._events.record(tx, SupportListed(name, count, str(case_id)), by=by, on=_object(case_id))
         return records, following
 
-    @verb(SupportRead, permission="support_cases.look")
+    @verb(SupportRead, permission="support_cases.read_record")
     async def record(self, tx: TenantWriter, case_id: UUID, record_id: UUID, *, by: Principal) -> CollectionRecord:
         """One record within a case, opened. Raises NotFound for what is not there or not within it, Conflict."""
         scope = await self._readable(tx, case_id, by)

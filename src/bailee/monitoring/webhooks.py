@@ -98,7 +98,7 @@ class Webhooks:
             raise NotFound
         return found
 
-    @verb(WebhookAdded, permission="webhooks.add", step_up=True)
+    @verb(WebhookAdded, permission="webhooks.add", step_up=True, lasting=True)
     async def add(self, tx: Writer, *, url: str, topics: list[str], by: Principal) -> NewWebhook:
         """A webhook, with the secret that signs what goes there. Raises Invalid, Conflict for one too many."""
         errors = []

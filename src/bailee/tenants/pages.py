@@ -9,7 +9,7 @@ from litestar.response import Template
 from bailee.foundation.database import Database
 from bailee.foundation.errors import Error, FieldError, Invalid
 from bailee.foundation.http import Cursor, decode_id_cursor, page_of, requires
-from bailee.foundation.pages import PAGE_ROWS, Form, page, see
+from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
 from bailee.tenants.api import tenant_id_of
 from bailee.tenants.model import PLANS, TRANSITIONS, Tenant, TenantState
@@ -63,10 +63,12 @@ async def show_tenant(
 async def change_tenant(
     database: Database, tenants: Tenants, tenant: str, form: Form, principal: Principal
 ) -> Response[Any]:
+    """Name and plan have a form each: only one of them asks for a second factor."""
     found = await _get(database, tenants, tenant)
+    name, plan = (form.text(one) if one in form.values else None for one in ("name", "plan"))
     try:
         async with database.operator() as tx:
-            await tenants.change(tx, found.id, name=form.text("name"), plan=form.text("plan"), by=principal)
+            await tenants.change(tx, found.id, name=name, plan=plan, by=principal)
     except Error as error:
         return _shown(principal, found, form=form, error=error)
     return see(f"/tenants/{found.id}?done=changed")
@@ -115,12 +117,12 @@ def _state(form: Form, tenant: Tenant) -> TenantState:
 
 
 def _shown(
-    principal: Principal, tenant: Tenant, *, notice: str = "", form: Form | None = None, error: Error | None = None
+    principal: Principal, tenant: Tenant, *, notice: str = "", form: Form = EMPTY, error: Error | None = None
 ) -> Template:
     return page(
         "tenants_show.html",
         principal,
-        form=form or Form({"name": [tenant.name], "plan": [tenant.plan]}),
+        form=Form({"name": [tenant.name], "plan": [tenant.plan], **form.values}),
         error=error,
         tenant=tenant,
         ways={state.value for state in TRANSITIONS[tenant.state]},

@@ -66,8 +66,12 @@ class Tenants:
     async def change(
         self, tx: OperatorWriter, tenant_id: UUID, *, name: str | None, plan: str | None, by: Principal
     ) -> Tenant:
-        """Renames a tenant or moves it to another plan. Raises NotFound or Invalid."""
+        """Renames a tenant or moves it to another plan. Raises NotFound, Invalid; StepUpRequired for another plan, with
+        which what the tenant demands of its members may end.
+        """
         tenant = await self.get(tx, tenant_id)
+        if plan not in (None, tenant.plan):
+            by.require_step_up()
         _verify(name if name is not None else tenant.name, plan if plan is not None else tenant.plan)
         # What was not given is not written: somebody else may be changing it at this moment.
         await store.update_tenant(tx, tenant_id, name.strip() if name is not None else None, plan)

@@ -102,13 +102,33 @@ async def test_unknown_or_staff_permission_is_not_granted(
             await services.access.keys.issue(tx, name="key", permissions=permissions, expires_at=None, by=SYSTEM)
 
 
-async def test_staff_provision_keys_and_hold_nothing_of_what_is_in_them(services: Services, tenant: Tenant) -> None:
-    by = staff_principal("infrastructure")
-    async with services.database.tenant(tenant.id) as tx:
-        await services.access.keys.provision(tx, name="product", permissions=["records:read"], expires_at=None, by=by)
+async def _provision(services: Services, tenant: TenantId, by: Principal) -> IssuedApiKey:
+    async with services.database.tenant(tenant) as tx:
+        return await services.access.keys.provision(
+            tx, name="product", permissions=["records:read"], expires_at=None, by=by
+        )
+
+
+async def test_staff_provision_keys_and_hold_nothing_of_what_is_in_them(services: Services) -> None:
+    tenant, by = await create_tenant(services), staff_principal("infrastructure")
+    await _provision(services, tenant.id, by)
     assert not by.may("records.read")
     with pytest.raises(Forbidden):
         await _issue(services, tenant.id, "records:read", by=by)
+
+
+async def test_once_a_tenant_has_an_owner_its_own_people_issue_its_keys(services: Services) -> None:
+    """Staff hold nothing of what a key reads, so that none may be had behind the back of those whose data it is."""
+    tenant = await create_tenant(services)
+    await make_member(services, tenant.id, "administrator", mfa=False)
+    first = await _provision(services, tenant.id, staff_principal())
+    owner = await make_member(services, tenant.id, "owner")
+    for role in ("owner", "infrastructure"):
+        with pytest.raises(Conflict, match="its own people"):
+            await _provision(services, tenant.id, staff_principal(role))
+    assert not await is_refused(services, first.token), "the product goes on"
+    renewed = await _rotate(services, tenant.id, first, hours=0, by=await owner.principal())
+    assert renewed.permissions == first.permissions
 
 
 # --- forged -------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from tests.integration.access.people import (
     secret,
     who,
 )
-from tests.integration.rig import SYSTEM, create_tenant, key_principal
+from tests.integration.rig import SYSTEM, create_tenant, key_principal, staff_principal
 
 
 @pytest.fixture
@@ -246,6 +246,15 @@ async def test_a_policy_only_tightens_and_keeps_its_bounds(
         await _demand(services, tenant.id, **demand)
 
 
+CALLED = {
+    "require_mfa": "Asking members for a second factor is",
+    "min_password_length": "Asking for stronger passwords is",
+    "min_password_score": "Asking for stronger passwords is",
+    "session_hours": "Limiting sessions is",
+    "idle_minutes": "Limiting sessions is",
+    "networks": "An allow-list of networks is",
+    "require_sso": "Single sign-on is",
+}
 DEMANDS: list[dict[str, Any]] = [
     {"require_mfa": True}, {"min_password_length": 12}, {"min_password_score": 3}, {"session_hours": 8},
     {"idle_minutes": 15}, {"networks": ["192.0.2.0/24"]}, {"require_sso": True},
@@ -257,9 +266,12 @@ async def test_what_the_plan_lacks_is_refused_and_the_plan_that_has_it_named(
     services: Services, demand: dict[str, Any]
 ) -> None:
     standard = await create_tenant(services, plan="standard")
-    with pytest.raises(NotInPlan, match="enterprise") as refused:
+    with pytest.raises(NotInPlan) as refused:
         await _demand(services, standard.id, **demand)
-    assert ("business" in str(refused.value)) == ("require_sso" not in demand)
+    (field,) = demand
+    plans = "enterprise" if field == "require_sso" else "business or enterprise"
+    told = f"{CALLED[field]} available with the plan {plans}. Ask your provider to change the plan."
+    assert str(refused.value) == told
     async with services.database.tenant_read(standard.id) as reader:
         assert await services.access.policies.get(reader, standard.id) == TenantPolicy()
 
@@ -276,6 +288,21 @@ async def test_after_a_smaller_plan_what_was_promised_stays_in_force_and_grows_n
         await _demand(services, tenant.id, idle_minutes=30)
     await _demand(services, tenant.id, require_mfa=False)
     assert not await _unmet(services, person)
+
+
+async def test_another_plan_takes_a_fresh_factor_and_another_name_does_not(services: Services, tenant: Tenant) -> None:
+    """With the plan single sign-on ends as a must."""
+    fresh = staff_principal("infrastructure")
+    stale = msgspec.structs.replace(fresh, stepped_up=False)
+
+    async def change(by: Principal, name: str | None, plan: str | None) -> Tenant:
+        async with services.database.operator() as tx:
+            return await services.tenants.change(tx, tenant.id, name=name, plan=plan, by=by)
+
+    with pytest.raises(StepUpRequired):
+        await change(stale, "Renamed", "standard")
+    assert (await change(stale, "Renamed", "enterprise")).name == "Renamed"
+    assert (await change(fresh, None, "standard")).plan == "standard"
 
 
 async def test_a_policy_takes_its_permission_and_a_fresh_factor(services: Services, tenant: Tenant) -> None:

@@ -143,16 +143,83 @@ async def test_what_nobody_confirmed_by_the_end_is_revoked_and_the_last_owner_st
     assert (closed.state, closed.items, closed.decided) == ("closed", 4, 4)
 
 
-async def test_the_last_owner_is_not_revoked_by_a_reviewer_who_is_told_so(
-    services: Services, owner: Person, officer: Person
-) -> None:
-    review = await _open(services, owner)
+async def test_what_only_an_owner_could_withdraw_goes_before_an_owner(own_services: Services) -> None:
+    """Else one officer opens a review and strips the owners in it."""
+    owner, second = await make_owner(own_services), await make_staff(own_services, "owner")
+    officers = [await make_staff(own_services, "security_officer") for _ in range(3)]
+    await make_staff(own_services, "infrastructure", "data_protection")
+    owners = {await owner.id(), await second.id()}
+    review = await _open(own_services, officers[0])
+    reviewers = {(item.account_id, item.role): item.reviewer_id for item in await _items(own_services, review)}
+    for (account_id, role), reviewer_id in reviewers.items():
+        assert reviewer_id != account_id
+        if role in ("owner", "infrastructure", "data_protection"):
+            assert reviewer_id in owners, role
+    assert not owners.issuperset(reviewers.values()), "officers review what they hold themselves"
+
+
+async def test_an_officer_confirms_and_does_not_revoke_what_permits_more(own_services: Services) -> None:
+    owner, officer = await make_owner(own_services), await make_staff(own_services, "security_officer")
+    review = await _open(own_services, owner)
     owner_id = await owner.id()
-    item = next(item for item in await _items(services, review) if item.account_id == owner_id)
+    item = next(one for one in await _items(own_services, review) if one.account_id == owner_id)
+    assert item.reviewer_id == await officer.id(), "there is nobody else"
+    await make_staff(own_services, "owner")
+    with pytest.raises(GrantRefused, match="ask an owner"):
+        await _decide(own_services, review, item, officer, confirm=False)
+    assert next(one for one in await _items(own_services, review) if one.id == item.id).decision is None
+    assert await _roles(own_services, owner) == ["owner"]
+    await _decide(own_services, review, item, officer, confirm=True)
+
+
+async def test_what_a_reviewer_was_lent_revokes_nothing(own_services: Services) -> None:
+    owner, officer = await make_owner(own_services), await make_staff(own_services, "security_officer")
+    person = await make_staff(own_services, "infrastructure")
+    review = await _open(own_services, owner)
+    account_id = await person.id()
+    item = next(one for one in await _items(own_services, review) if one.account_id == account_id)
+    await execute(
+        own_services, "UPDATE review_items SET reviewer_id = %s WHERE item_id = %s", (await officer.id(), item.id)
+    )
+    await execute(
+        own_services,
+        "INSERT INTO elevations"
+        " (elevation_id, account_id, role, reason, minutes, state, decided_by, decided_at, expires_at)"
+        " VALUES (gen_random_uuid(), %s, 'owner', 'x', 60, 'approved', %s, now(), now() + interval '1 hour')",
+        (await officer.id(), await owner.id()),
+    )
+    assert (await officer.principal()).may("tenants.create")
+    with pytest.raises(GrantRefused):
+        await _decide(own_services, review, item, officer, confirm=False)
+
+
+async def test_the_last_owner_is_not_revoked_by_a_reviewer_who_is_told_so(own_services: Services) -> None:
+    owner, second = await make_owner(own_services), await make_staff(own_services, "owner")
+    review = await _open(own_services, owner)
+    owner_id = await owner.id()
+    item = next(item for item in await _items(own_services, review) if item.account_id == owner_id)
+    assert item.reviewer_id == await second.id()
+    by = await second.principal()
+    await execute(own_services, "UPDATE accounts SET state = 'disabled' WHERE email = %s", (second.email,))
     with pytest.raises(Conflict, match="last owner"):
-        await _decide(services, review, item, officer, confirm=False)
-    unchanged = next(one for one in await _items(services, review) if one.id == item.id)
+        async with own_services.database.operator() as tx:
+            await own_services.access.reviews.decide(tx, review.id, item.id, confirm=False, by=by)
+    unchanged = next(one for one in await _items(own_services, review) if one.id == item.id)
     assert unchanged.decision is None
+
+
+async def test_a_review_whose_time_is_up_ends_by_the_clock_whoever_closes_it(own_services: Services) -> None:
+    owner, officer = await make_owner(own_services), await make_staff(own_services, "security_officer")
+    person = await make_staff(own_services, "infrastructure")
+    review = await _open(own_services, owner)
+    await _time_is_up(own_services, review)
+    by = await officer.principal()
+    async with own_services.database.operator() as tx:
+        await own_services.access.reviews.close(tx, review.id, by=by)
+    assert await _roles(own_services, person) == []
+    async with own_services.database.operator_read() as tx:
+        actors = await tx.values("SELECT DISTINCT actor_kind FROM events WHERE action = 'role.lost'")
+    assert actors == ["system"]
 
 
 async def test_what_is_confirmed_while_the_review_ends_is_either_kept_or_refused(

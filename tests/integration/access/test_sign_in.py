@@ -5,6 +5,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pyotp
 import pytest
@@ -120,6 +121,32 @@ async def test_a_second_step_without_a_first_or_with_somebody_elses_is_refused(
     for token in ("", "bpd_", second.token, pending.pending[:-1], pending.pending.upper()):
         with pytest.raises(SignInOver):
             await _by_code(services, PendingSignIn(token, []), first.recovery_codes[0])
+
+
+async def test_a_hash_of_weaker_parameters_is_made_anew_by_the_right_password_alone(
+    services: Services, tenant: Tenant
+) -> None:
+    person = await make_member(services, tenant.id, "viewer", mfa=False)
+    account_id, hasher = await person.id(), PasswordHasher(1)
+    earlier = PasswordHasher(1, memory_cost=19 * 1024)
+    weak = await earlier.hash(secret(person.password))
+    earlier.close()
+    await execute(services, "UPDATE accounts SET password_hash = %s WHERE account_id = %s", (weak, account_id))
+    await _wrong(services, person.email)
+    assert await _stored_hash(services, account_id) == weak
+    await person.sign_in()
+    stored = await _stored_hash(services, account_id)
+    assert stored.startswith(hasher.parameters)
+    assert await hasher.verify(stored, secret(person.password))
+    hasher.close()
+    await person.sign_in()
+    assert await _stored_hash(services, account_id) == stored, "once is enough"
+
+
+async def _stored_hash(services: Services, account_id: UUID) -> str:
+    async with services.database.operator_read() as tx:
+        found: str = await tx.value("SELECT password_hash FROM accounts WHERE account_id = %s", (account_id,))
+    return found
 
 
 # --- enumeration ----------------------------------------------------------------------------------------

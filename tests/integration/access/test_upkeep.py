@@ -4,15 +4,19 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
+from uuid import UUID
 
 import msgspec
 import pytest
 
-from bailee.access.model import AccountState, IssuedApiKey, SessionKind, StartedSession
+from bailee.access.model import Account, AccountState, IssuedApiKey, SessionKind, StartedSession
 from bailee.access.store import accounts as account_rows
 from bailee.assembly import Services
-from bailee.foundation.errors import Conflict
+from bailee.events import Event
+from bailee.foundation.database import OperatorWriter
+from bailee.foundation.errors import Conflict, Unavailable
 from bailee.foundation.ids import TenantId
+from bailee.foundation.principal import Principal
 from bailee.tenants.model import Tenant
 from tests.integration.access.people import (
     Person,
@@ -243,6 +247,50 @@ async def test_a_late_warning_leaves_two_weeks_all_the_same(office: Office, owne
     await office.mailing.upkeep.look_for_dormant()
     await office.mailing.upkeep.look_for_dormant()
     assert await _state(office.mailing, person.email) is AccountState.ACTIVE
+
+
+async def test_without_a_mail_server_the_lists_of_people_warn(office: Office, owner: Person, tenant: Tenant) -> None:
+    """And the log says that no mail went."""
+    services = office.bare
+    member, staff = await make_member(services, tenant.id, mfa=False), await make_staff(services, "support")
+    for person in (member, staff):
+        await _unseen(services, person, 77)
+    await services.upkeep.look_for_dormant()
+    ids = [await member.id(), await staff.id(), await owner.id()]
+    async with services.database.operator_read() as reader:
+        unused = await services.access.accounts.unused(reader, ids)
+        announced = await reader.values(
+            "SELECT body FROM events WHERE action = 'account.dormancy_announced' ORDER BY event_id DESC LIMIT 2"
+        )
+    assert unused.keys() == set(ids[:2])
+    assert all(timedelta(days=13) < at - services.clock.now() <= timedelta(days=14) for at in unused.values())
+    assert [msgspec.json.decode(body, type=Event).details["mailed"] for body in announced] == [False, False]
+    await staff.sign_in()
+    async with services.database.operator_read() as reader:
+        assert (await services.access.accounts.unused(reader, ids)).keys() == {ids[0]}, "used again"
+
+
+async def test_an_account_that_cannot_be_disabled_does_not_keep_those_behind_it(
+    office: Office, owner: Person, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = office.mailing
+    stuck, behind = [await make_member(office.bare, tenant.id, mfa=False) for _ in range(2)]  # in this order
+    for person in (stuck, behind):
+        await _unseen(office.bare, person, 100, warned=20)
+    stuck_id, disable = await stuck.id(), services.access.accounts.disable_dormant
+
+    async def fail_once(tx: OperatorWriter, account_id: UUID, *, by: Principal) -> Account:
+        if account_id == stuck_id:
+            raise Unavailable("Not now.")
+        return await disable(tx, account_id, by=by)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.access.accounts, "disable_dormant", fail_once)
+        await services.upkeep.look_for_dormant()
+    assert await _state(services, stuck.email) is AccountState.ACTIVE
+    assert await _state(services, behind.email) is AccountState.DISABLED
+    await services.upkeep.look_for_dormant()
+    assert await _state(services, stuck.email) is AccountState.DISABLED
 
 
 async def test_whoever_comes_back_after_the_warning_stays(office: Office, owner: Person, tenant: Tenant) -> None:

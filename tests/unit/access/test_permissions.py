@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 
 import bailee.web.app  # noqa: F401  imported for what it imports: every service
 from bailee.access.permissions import (
@@ -38,6 +39,12 @@ STEP_UP = frozenset({
 })  # fmt: skip
 """Acts before which a person shows a second factor: keys, grants, policy, erasure, and what lets others in."""
 
+LASTING = frozenset({
+    "accounts.invite", "break_glass.seal", "clients.change", "clients.register", "clients.rotate_secret", "roles.grant",
+    "roles.withdraw", "tenant_keys.provision", "tenants.invite_owner", "webhooks.add",
+})  # fmt: skip
+"""Acts of staff that leave behind a way in, or take one from somebody: no elevation permits them."""
+
 
 def _verbs() -> list[VerbSpec]:
     modules = [module for name, module in list(sys.modules.items()) if name.startswith("bailee.")]
@@ -55,6 +62,12 @@ def test_every_permission_of_a_role_or_scope_is_a_verbs_or_reads() -> None:
     assert asked == STAFF_PERMISSIONS | TENANT_PERMISSIONS
 
 
+def test_each_verb_has_a_permission_of_its_own() -> None:
+    verbs = {spec.name: spec.permission for spec in _verbs()}
+    shared = {one for one, count in Counter(verbs.values()).items() if count > 1}
+    assert shared == {"scim.provision", "subjects.erase"}
+
+
 def test_reading_is_what_no_verb_asks_for() -> None:
     assert READING.isdisjoint(spec.permission for spec in _verbs())
     assert all(one.endswith(".read") for one in READING)
@@ -69,6 +82,11 @@ def test_a_permission_names_things_and_what_is_done_with_them() -> None:
 def test_what_is_dangerous_asks_for_a_fresh_factor() -> None:
     steps = {spec.permission for spec in _verbs() if spec.step_up}
     assert steps >= STEP_UP
+
+
+def test_what_outlasts_an_elevation_is_not_permitted_by_one() -> None:
+    assert {spec.permission for spec in _verbs() if spec.lasting} == LASTING
+    assert LASTING <= STAFF_PERMISSIONS
 
 
 def test_staff_hold_nothing_of_what_tenants_store() -> None:

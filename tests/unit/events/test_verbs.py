@@ -52,6 +52,10 @@ class Service:
     async def careful(self, tx: Writer, *, by: Principal) -> None:
         await self._done(tx)
 
+    @verb(RecordCreated, permission="records.create", lasting=True)
+    async def lasting(self, tx: Writer, *, by: Principal) -> None:
+        await self._done(tx)
+
     async def _done(self, tx: Writer) -> None:
         tx.recorded.append("record.created")
 
@@ -61,6 +65,7 @@ HELD = frozenset({"records.create"})
 KEY = Principal(ActorKind.KEY, str(new_id()), HELD)
 MEMBER = Principal(ActorKind.MEMBER, str(new_id()), HELD, session_id=new_id())
 FRESH = Principal(ActorKind.MEMBER, str(new_id()), HELD, session_id=new_id(), stepped_up=True)
+LENT = Principal(ActorKind.STAFF, str(new_id()), HELD, session_id=new_id(), stepped_up=True, lent=HELD)
 NOBODY = anonymous()
 SHUT = Principal(ActorKind.STAFF, str(new_id()), session_id=new_id(), unmet=("Sign the undertaking first.",))
 
@@ -104,8 +109,9 @@ def test_verb_keeps_its_name_and_says_what_it_records() -> None:
 @pytest.mark.parametrize(
     "verb_, allowed, refused",
     [
-        ("act", [BY, KEY, MEMBER, FRESH], [NOBODY, SHUT]),
-        ("careful", [BY, KEY, FRESH], [NOBODY, SHUT, MEMBER]),
+        ("act", [BY, KEY, MEMBER, FRESH, LENT], [NOBODY, SHUT]),
+        ("careful", [BY, KEY, FRESH, LENT], [NOBODY, SHUT, MEMBER]),
+        ("lasting", [BY, KEY, MEMBER, FRESH], [NOBODY, SHUT, LENT]),
         ("own", [MEMBER, FRESH, SHUT], [BY, KEY, NOBODY]),
         ("by_the_clock", [BY], [KEY, MEMBER, FRESH, NOBODY, SHUT]),
         ("part", [BY, KEY, MEMBER, NOBODY, SHUT], []),

@@ -80,8 +80,9 @@ async def list_tenant_keys(
     return page_of(rows, limit, lambda key: key.id)
 
 
-@post("/tenants/{tenant:str}/keys", summary="Issue an API key to a tenant", operation_id="issueTenantKey",
-      responses=problems(), **requires("tenant_keys.provision", step_up=True))  # fmt: skip
+@post("/tenants/{tenant:str}/keys", summary="Issue an API key to a tenant that has no owner yet",
+      operation_id="issueTenantKey", responses=problems(409),
+      **requires("tenant_keys.provision", step_up=True))  # fmt: skip
 async def issue_tenant_key(
     database: Database, tenants: Tenants, keys: ApiKeys, tenant: str, data: NewKey, principal: Principal
 ) -> IssuedApiKey:

@@ -14,6 +14,8 @@ from bailee.foundation.principal import system
 from bailee.foundation.settings import Settings
 
 _LATE = timedelta(minutes=10)
+_LOOK_BACK = timedelta(days=1)
+"""Over which elevations that have ended are looked at too: several runs of the check, so that none is missed."""
 _MANY_OWNERS = 3
 
 
@@ -29,7 +31,7 @@ async def least_privilege(
     async with database.operator_read() as reader:
         holdings = await evidence.list_holdings(reader)
         powerful = await evidence.list_powerful_logins(reader)
-        lone = await evidence.count_lone_elevations(reader)
+        lone = await evidence.count_lone_elevations(reader, now - _LOOK_BACK)
         overdue = await evidence.count_overdue_reviews(reader, now - _LATE)
         unconfirmed = await evidence.count_unconfirmed(reader, since)
         reviewed = await rows.newest_closed_review(reader)

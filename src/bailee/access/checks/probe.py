@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -92,6 +93,11 @@ class ProbePeople:
                 on = Object("account", str(person.account_id))
                 await self._events.record(tx, MemberRemoved(), by=_BY, on=on, tenant=tenant)
                 await announce(tx)
+
+    async def age(self, person: ProbePerson, *, rest: timedelta, life: timedelta) -> None:
+        """Moves the person's sessions back in time: as if they had rested for so long, and had begun so long ago."""
+        async with self._database.operator() as tx:
+            await evidence.age_probe(tx, person.account_id, rest, life)
 
     async def _person(self, password: str = "") -> tuple[ProbePerson, str]:
         password = password or secrets.token_urlsafe(60)

@@ -12,6 +12,7 @@ import msgspec
 import pyotp
 from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships no types
 
+from bailee.access.checks.plans import PlanProbe
 from bailee.access.checks.probe import ProbePeople, ProbePerson
 from bailee.access.checks.turns import in_turn, turn_of
 from bailee.access.model import TenantPolicy
@@ -33,6 +34,8 @@ _SECONDS = 60.0
 _WEAK = "password1"
 _WORDS = ("sunflower", "november", "mountain", "chocolate", "butterfly", "champion", "elephant", "rainbow")
 _CANDIDATES = 40
+_JUDGED = 72
+"""How much of a password zxcvbn takes."""
 _EVERY = timedelta(hours=6)
 _MOST = 30
 
@@ -40,22 +43,26 @@ _MOST = 30
 @check("access.tenant_policies_in_force", measure="2.4", every=_EVERY)
 async def tenant_policies_in_force(
     settings: Settings, certificates: Certificates, database: Database, tenants: Tenants, people: ProbePeople,
-    clock: Clock,
+    plans: PlanProbe, clock: Clock,
 ) -> Finding:  # fmt: skip
-    """Compares each tenant's policy with its last announcement in the log, then signs in as a member."""
+    """Compares each tenant's policy with its last announcement in the log, signs in as a member, and tries to set what
+    the plan lacks.
+    """
     async with database.operator_read() as tx:
         policies = await evidence.list_policies(tx)
         probes = await tenants.page(tx, kind=TenantKind.PROBE, limit=1)
     faults = [fault for row in policies for fault in _contradictions(row)]
     beyond = [str(row.tenant_id) for row in policies if _goes_beyond_plan(row)]
     chosen = in_turn(policies, _PROBED, turn_of(clock.now(), _EVERY))
-    targets = [(row.tenant_id, _promised(row)) for row in chosen]
-    targets += [(tenant.id, TenantPolicy()) for tenant in probes]
+    targets = [(row.tenant_id, row.plan, _promised(row)) for row in chosen]
+    targets += [(tenant.id, tenant.plan, TenantPolicy()) for tenant in probes]
     here = _addresses(settings)
-    for tenant, policy in targets:
+    for tenant, plan, policy in targets:
         async with people.member(tenant) as person, own_endpoint(settings, certificates) as http:
-            probe = _Probe(http, person, policy, here, clock, mfa=settings.access.member_mfa)
-            faults += [f"{tenant}: {fault}" for fault in await probe.run()]
+            probe = _Probe(http, people, person, policy, here, clock, mfa=settings.access.member_mfa)
+            found = await probe.run()
+        found += await plans.run(tenant, PLANS.get(plan, frozenset()))
+        faults += [f"{tenant}: {fault}" for fault in found]
     facts: Facts = {
         "customers": len(policies), "with_policy": sum(row.changed for row in policies), "signed_in_to": len(targets),
         "beyond_their_plan": beyond[:_MOST], "faults": faults[:_MOST],
@@ -119,33 +126,36 @@ def _guessable(policy: TenantPolicy) -> str | None:
     """A password that is long enough, and a step easier to guess than the policy allows; None where none was found."""
     for _ in range(_CANDIDATES):
         padding = "".join(secrets.choice("0123456789") for _ in range(secrets.randbelow(8)))
-        candidate = "-".join([secrets.choice(_WORDS), padding]).ljust(policy.min_password_length, "x")
-        if zxcvbn(candidate)["score"] == policy.min_password_score - 1:
+        word = secrets.choice(_WORDS)
+        # Said again and again it is long, and as easy as once.
+        candidate = word * -(-policy.min_password_length // len(word)) + padding
+        if zxcvbn(candidate[:_JUDGED])["score"] == policy.min_password_score - 1:
             return candidate
     return None
 
 
 class _Probe:
-    """One member's morning: signs in, looks at the tenant, tries a weak password, enrols a factor, looks again."""
+    """One member's morning: signs in, looks at the tenant, tries a weak password, enrols a factor, looks again. Before
+    that two sessions that are made to look older than they are.
+    """
 
     def __init__(
-        self, http: httpx2.AsyncClient, person: ProbePerson, policy: TenantPolicy, here: list[str], clock: Clock, *,
-        mfa: bool,
+        self, http: httpx2.AsyncClient, people: ProbePeople, person: ProbePerson, policy: TenantPolicy,
+        here: list[str], clock: Clock, *, mfa: bool,
     ) -> None:  # fmt: skip
         """`mfa` is what the operator demands of every member."""
         self._mfa = mfa or policy.require_mfa
         self._http = http
+        self._people = people
         self._person = person
         self._policy = policy
         self._here = here
         self._clock = clock
 
     async def run(self) -> list[str]:
-        faults = []
+        faults = await self._try_old_sessions()
         began = self._clock.now()
-        answer = await self._http.post(
-            "/api/v1/session", json={"email": self._person.email, "password": self._person.password}
-        )
+        answer = await self._sign_in()
         if not answer.is_success:
             return [f"a member with the right password was answered {answer.status_code}"]
         session = answer.json()
@@ -158,6 +168,26 @@ class _Probe:
         faults += await self._try_passwords()
         faults += await self._enrol()
         faults += await self._look(allowed=not shut_out, when="with a second factor")
+        return faults
+
+    async def _sign_in(self) -> httpx2.Response:
+        credentials = {"email": self._person.email, "password": self._person.password}
+        return await self._http.post("/api/v1/session", json=credentials)
+
+    async def _try_old_sessions(self) -> list[str]:
+        """Each is tried for the first time when it is old: nothing is remembered of its token."""
+        rested = timedelta(minutes=self._policy.idle_minutes + 1)
+        lived = timedelta(hours=self._policy.session_hours, minutes=1)
+        faults = []
+        for what, rest, life in (("rested", rested, timedelta()), ("lived", timedelta(), lived)):
+            answer = await self._sign_in()
+            if not answer.is_success:
+                return []  # told of by the sign-in that follows
+            await self._people.age(self._person, rest=rest, life=life)
+            bearer = {"Authorization": f"Bearer {answer.json()['token']}"}
+            looked = await self._http.get("/api/v1/session", headers=bearer)
+            if looked.status_code != httpx2.codes.UNAUTHORIZED:
+                faults.append(f"a session that has {what} longer than the policy allows: {looked.status_code}")
         return faults
 
     def _is_shut_out(self) -> bool:

@@ -139,6 +139,7 @@ async def _listing(
     place: TenantId = tenant.id if tenant else principal.tenant
     async with database.tenant_read(place) as tx:
         rows = await keys.page(tx, after=after, limit=PAGE_ROWS + 1)
+        may_issue = await keys.may_provision(tx, by=principal) if tenant else principal.may("keys.issue")
     return page(
         "keys_list.html",
         principal,
@@ -146,7 +147,7 @@ async def _listing(
         error=error,
         tenant=tenant,
         path=_path(tenant),
-        may_issue=principal.may("tenant_keys.provision" if tenant else "keys.issue"),
+        may_issue=may_issue,
         may_rotate=tenant is None and principal.may("keys.rotate"),
         may_revoke=principal.may("tenant_keys.withdraw" if tenant else "keys.revoke"),
         keys=page_of(rows, PAGE_ROWS, lambda key: key.id),

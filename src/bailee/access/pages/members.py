@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.response import Template
 
+from bailee.access.accounts import Accounts
 from bailee.access.api.common import id_of
 from bailee.access.invitations import Invitations
 from bailee.access.members import Members
@@ -30,17 +31,19 @@ _NOTICES = {
 
 @get("/members", **requires("members.read"))
 async def list_members(
-    database: Database, members: Members, principal: Principal, search: Search = "", cursor: Cursor = None,
-    done: str = "",
+    database: Database, members: Members, accounts: Accounts, principal: Principal, search: Search = "",
+    cursor: Cursor = None, done: str = "",
 ) -> Template:  # fmt: skip
     search = search_of(search)
     async with database.tenant_read(principal.tenant) as tx:
         rows = await members.page(tx, search=search, after=decode_id_cursor(cursor), limit=PAGE_ROWS + 1)
         titles = {role.name: role.title for role in await members.roles(tx)}
     found = page_of(rows, PAGE_ROWS, lambda member: member.account_id)
+    async with database.operator_read() as operator:
+        unused = await accounts.unused(operator, [member.account_id for member in found.items])
     return page(
         "members_list.html", principal, members=found, titles=titles, search=search, later=cursor is not None,
-        notice=_NOTICES.get(done, ""),
+        unused=unused, notice=_NOTICES.get(done, ""),
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Clients:
         self._events = events
         self._clock = clock
 
-    @verb(ClientRegistered, permission="clients.register", step_up=True)
+    @verb(ClientRegistered, permission="clients.register", step_up=True, lasting=True)
     async def register(
         self, tx: Writer, *, kind: ClientKind, fields: ClientFields, secret_expires_at: datetime | None, by: Principal
     ) -> IssuedClient:
@@ -56,7 +56,7 @@ class Clients:
         await self._events.record(tx, details, by=by, on=Object("client", str(client_id)))
         return _issued(await self.get(tx, client_id), secret)
 
-    @verb(ClientChanged, permission="clients.change", step_up=True)
+    @verb(ClientChanged, permission="clients.change", step_up=True, lasting=True)
     async def change(self, tx: Writer, client_id: UUID, fields: ClientFields, *, by: Principal) -> Client:
         """Changes what a registration says; tokens lose the scopes that the client loses, at once.
 
@@ -73,7 +73,7 @@ class Clients:
         await self._events.record(tx, details, by=by, on=Object("client", str(client_id)))
         return await self.get(tx, client_id)
 
-    @verb(ClientSecretRotated, permission="clients.rotate_secret", step_up=True)
+    @verb(ClientSecretRotated, permission="clients.rotate_secret", step_up=True, lasting=True)
     async def rotate_secret(self, tx: Writer, client_id: UUID, *, overlap_hours: int, by: Principal) -> IssuedClient:
         """A new secret; the one before goes on for `overlap_hours` (0 to 720), any older one ends now.
 

@@ -234,6 +234,15 @@ async def list_unseen(tx: OperatorReader, since: datetime, *, warned: bool) -> l
     )
 
 
+async def list_warned(tx: OperatorReader, account_ids: list[UUID]) -> list[Account]:
+    """Those of some accounts that are active, and have been warned that nobody uses them."""
+    return await tx.all(
+        Account,
+        _ACCOUNT + " WHERE a.account_id = ANY(%s) AND a.state = 'active' AND a.dormancy_warned_at IS NOT NULL",
+        (account_ids,),
+    )
+
+
 async def mark_warned(tx: OperatorWriter, account_id: UUID) -> None:
     await tx.run("UPDATE accounts SET dormancy_warned_at = now() WHERE account_id = %s", (account_id,))
 

@@ -1,6 +1,6 @@
 """What the checks of access control look at."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -112,14 +112,21 @@ async def count_overdue_reviews(tx: OperatorReader, before: datetime) -> int:
     return count
 
 
-async def count_lone_elevations(tx: OperatorReader) -> int:
-    """Elevations in force without a second person's approval: there must be none."""
+async def count_lone_elevations(tx: OperatorReader, since: datetime) -> int:
+    """Elevations in force since a moment, also if they are over by now, that nobody else has approved or that are
+    longer than there may be: there must be none. A request that came to nothing has no end.
+    """
     count: int = await tx.value(
         """
         SELECT count(*) FROM elevations
-        WHERE state = 'approved' AND expires_at > now()
-          AND (decided_by IS NULL OR decided_by = account_id OR expires_at > decided_at + interval '8 hours')
-        """
+        WHERE state IN ('approved', 'ended') AND expires_at IS NOT NULL
+          AND greatest(decided_at, expires_at, ended_at) > %s
+          AND (
+              decided_by IS NULL OR decided_by = account_id OR decided_at IS NULL
+              OR expires_at > decided_at + interval '8 hours'
+          )
+        """,
+        (since,),
     )
     return count
 
@@ -206,6 +213,18 @@ async def delete_probe(tx: OperatorWriter, account_id: UUID) -> None:
     await tx.run("DELETE FROM recovery_codes WHERE account_id = %s", (account_id,))
     await tx.run("DELETE FROM memberships WHERE account_id = %s", (account_id,))
     await tx.run("DELETE FROM accounts WHERE account_id = %s", (account_id,))
+
+
+async def age_probe(tx: OperatorWriter, account_id: UUID, rest: timedelta, life: timedelta) -> None:
+    """Takes a probe's sessions back in time."""
+    await tx.run(
+        """
+        UPDATE sessions
+        SET seen_at = seen_at - %(rest)s, created_at = created_at - %(life)s, expires_at = expires_at - %(life)s
+        WHERE account_id = %(account)s
+        """,
+        {"account": account_id, "rest": rest, "life": life},
+    )
 
 
 async def list_left_probes(tx: OperatorReader, suffix: str) -> list[UUID]:

@@ -114,6 +114,11 @@ async def delete_membership(tx: TenantWriter, account_id: UUID) -> bool:
 async def lock_owners(tx: TenantWriter) -> list[UUID]:
     """The tenant's active owners, held by this transaction."""
     await tx.value("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"owners {tx.tenant}",))
+    return await list_owners(tx)
+
+
+async def list_owners(tx: TenantReader) -> list[UUID]:
+    """The tenant's active owners."""
     return await tx.values("SELECT account_id FROM memberships WHERE role = 'owner' AND state = 'active'")
 
 

@@ -141,7 +141,7 @@ async def edit_notice(
 
 @post("/incidents/{incident:str}/notices/{tenant:str}/{version:int}/discard", summary="Throw a draft away",
       operation_id="discardNotice", status_code=204, responses=problems(409),
-      **requires("notices.edit"))  # fmt: skip
+      **requires("notices.discard"))  # fmt: skip
 async def discard_notice(
     database: Database, notices: Notices, incident: str, tenant: str, version: int, data: Why, principal: Principal
 ) -> None:

@@ -212,7 +212,7 @@ async def send(
     )
 
 
-@post("/incidents/{incident:str}/notices/{tenant:str}/{version:int}/discard", **requires("notices.edit"))
+@post("/incidents/{incident:str}/notices/{tenant:str}/{version:int}/discard", **requires("notices.discard"))
 async def discard(
     database: Database, incident_services: IncidentServices, accounts: Accounts, incident: str, tenant: str,
     version: int, form: Form, principal: Principal,

@@ -119,7 +119,7 @@ async def end_case(database: Database, support_cases: SupportCases, case: str, p
 
 
 @get("/support-cases/{case:str}/records", summary="The records within a case, opened", operation_id="listCaseRecords",
-     responses=problems(409), **requires("support_cases.look"))  # fmt: skip
+     responses=problems(409), **requires("support_cases.list_records"))  # fmt: skip
 async def list_records(
     database: Database, support_cases: SupportCases, case: str, principal: Principal, limit: Limit = 100,
     cursor: Cursor = None,
@@ -135,7 +135,7 @@ async def list_records(
 
 
 @get("/support-cases/{case:str}/records/{record:str}", summary="One record within a case, opened",
-     operation_id="getCaseRecord", responses=problems(409), **requires("support_cases.look"))  # fmt: skip
+     operation_id="getCaseRecord", responses=problems(409), **requires("support_cases.read_record"))  # fmt: skip
 async def get_record(
     database: Database, support_cases: SupportCases, case: str, record: str, principal: Principal
 ) -> CollectionRecord:

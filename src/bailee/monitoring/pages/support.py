@@ -126,7 +126,7 @@ async def end(
     return see(f"/support/{case}?done=ended")
 
 
-@get("/support/{case:str}/records", **requires("support_cases.look"))
+@get("/support/{case:str}/records", **requires("support_cases.list_records"))
 async def list_records(
     database: Database, support_cases: SupportCases, case: str, principal: Principal, cursor: Cursor = None
 ) -> Template:
