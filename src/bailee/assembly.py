@@ -57,6 +57,9 @@ from bailee.ledger.service import Ledger
 from bailee.monitoring import checks as monitoring_checks
 from bailee.monitoring import services as monitoring_services
 from bailee.monitoring.services import MonitoringServices
+from bailee.retention import services as retention_services
+from bailee.retention.services import RetentionServices
+from bailee.retention.withholding import Withholder
 from bailee.stores import checks as stores_checks
 from bailee.stores.collection import Collections
 from bailee.stores.files import Files
@@ -109,6 +112,7 @@ class Services(msgspec.Struct, frozen=True):
     assurance: Assurance
     monitoring: MonitoringServices
     incidents: IncidentServices
+    retention: RetentionServices
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -215,8 +219,9 @@ async def _compose(
         settings.access,
         clock,
     )
-    collections = Collections(events, jobs)
-    vault = Vault(keyring, events, clock)
+    withholder = Withholder()
+    collections = Collections(withholder, events, jobs)
+    vault = Vault(keyring, withholder, events, clock)
     files = Files(database, keyring, vault, objects, events, jobs, clock, settings.web.max_file_bytes)
     subjects = Subjects(keyring, vault, files, events, jobs, clock)
     probes = Probes(database, tenants, collections, vault, files)
@@ -231,6 +236,8 @@ async def _compose(
         settings, database, events, mail, monitoring, tenants, reached, probes, vault, subjects, evidence_key, clock
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
+    retention = retention_services.compose(database, keyring, vault, withholder, events, clock)
+    retention.retention_jobs.register(jobs)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
@@ -263,7 +270,7 @@ async def _compose(
         jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
-        assurance=assurance, monitoring=monitoring, incidents=incidents,
+        assurance=assurance, monitoring=monitoring, incidents=incidents, retention=retention,
     )  # fmt: skip
 
 

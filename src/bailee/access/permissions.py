@@ -53,7 +53,7 @@ TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
     "sso.read", "tenant.read", "alerts.read", "notices.read", "notices.open", "notices.list_subjects",
-    "support_cases.read", "webhooks.read", "event_types.read",
+    "support_cases.read", "webhooks.read", "event_types.read", "retention.read",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
 
@@ -61,6 +61,7 @@ TENANT_PERMISSIONS = frozenset().union(*SCOPES.values()) | TENANT_READING | {
     "roles.define", "roles.delete", "members.reset_factors", "policy.change",
     "support_cases.grant", "support_cases.refuse", "support_cases.end", "webhooks.add",
     "sso.configure", "sso.remove", "domains.add", "domains.verify", "domains.remove",
+    "retention.read", "retention.run", "retention.set_floor", "retention.remove_floor",
 }  # fmt: skip
 """Everything that can be done within a tenant."""
 
@@ -109,7 +110,7 @@ _SECURITY = frozenset({
 })  # fmt: skip
 _DATA_PROTECTION = _HANDLING | {
     "tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read", "support_cases.read",
-    "support_cases.end",
+    "support_cases.end", "retention.set_ceiling", "retention.remove_ceiling",
 }  # fmt: skip
 _SUPPORT = frozenset({
     "tenants.read", "tenant_keys.read", "clients.read", "support_cases.read", "support_cases.request",
@@ -145,18 +146,21 @@ _PRIVACY = frozenset({
     "subjects.view", "subjects.erase", "events.read", "measures.read", "keys.read", "clients.read", "members.read",
     "roles.read", "policy.read", "alerts.read", *SCOPES["notices:read"],
     "support_cases.read", "support_cases.grant", "support_cases.refuse", "support_cases.end",
+    "retention.read", "retention.run", "retention.set_floor", "retention.remove_floor",
 })  # fmt: skip
+_ERASING = frozenset({"subjects.erase", "retention.run", "retention.set_floor", "retention.remove_floor"})
+"""What decides about deletion: for the owner and the privacy officer."""
 
 TENANT_ROLES: dict[str, Role] = {
     "owner": Role("Owner", TENANT_PERMISSIONS),
-    "administrator": Role("Administrator", TENANT_PERMISSIONS - {"subjects.erase"}),
+    "administrator": Role("Administrator", TENANT_PERMISSIONS - _ERASING),
     "privacy_officer": Role("Privacy officer", _PRIVACY),
     "editor": Role("Editor", _EDITOR),
     "viewer": Role("Viewer", _VIEWER),
     "auditor": Role("Auditor", frozenset({
         "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
         "policy.read", "sso.read", "collections.read", "alerts.read", "notices.read", "notices.open",
-        "support_cases.read", "webhooks.read",
+        "support_cases.read", "webhooks.read", "retention.read",
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""

@@ -40,6 +40,7 @@ _COMMANDS = {
     "alerts": {"alert": "alert"},
     "watching": {"support": "support", "webhook": "webhook"},
     "incidents": {"incident": "incident", "notice": "notice"},
+    "retention": {"retention": "retention"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip
 for _module, _functions in _COMMANDS.items():

@@ -112,6 +112,7 @@ from bailee.client.models.people import (
     TenantRole,
     TotpEnrolment,
 )
+from bailee.client.models.retention import Executed, Outlook, RetentionLimit
 from bailee.client.sync import Download, Listing
 
 __all__ = [
@@ -150,6 +151,7 @@ __all__ = [
     "Event",
     "EventField",
     "EventType",
+    "Executed",
     "ExerciseResult",
     "Factors",
     "Field",
@@ -176,6 +178,7 @@ __all__ = [
     "NoticeSubject",
     "OAuthClient",
     "OAuthClientSecret",
+    "Outlook",
     "OwnSession",
     "OwnTenant",
     "Page",
@@ -195,6 +198,7 @@ __all__ = [
     "Reference",
     "Refusal",
     "Report",
+    "RetentionLimit",
     "Review",
     "ReviewItem",
     "SealedEnvelope",

@@ -18,6 +18,7 @@ from bailee.client.calls import (
     notices,
     privileges,
     records,
+    retention,
     sessions,
     staff,
     subjects,
@@ -414,6 +415,19 @@ class Sso[R](Group[R]):
     remove = Operation(federation.remove)
 
 
+class Retention[R](Group[R]):
+    """`client.retention`: what rules delete, and their floors and ceilings."""
+
+    preview = Operation(retention.preview)
+    run = Operation(retention.run)
+    limits = Operation(retention.limits)
+    set_floor = Operation(retention.set_floor)
+    remove_floor = Operation(retention.remove_floor)
+    limits_of = Operation(retention.limits_of)
+    set_ceiling = Operation(retention.set_ceiling)
+    remove_ceiling = Operation(retention.remove_ceiling)
+
+
 class Ledger[R](Group[R]):
     """`client.ledger`: evidence."""
 
@@ -461,4 +475,5 @@ class Surface[R](Group[R]):
         self.event_types = EventTypes(runner)
         self.domains = Domains(runner)
         self.sso = Sso(runner)
+        self.retention = Retention(runner)
         self.ledger = Ledger(runner)

@@ -925,6 +925,47 @@ class WebhookSentAgain(Details, frozen=True):
     action = "webhook.sent_again"
 
 
+# --- retention --------------------------------------------------------------------------------------------
+
+type Limits = Literal["floor", "ceiling"]
+
+
+class RetentionLimitSet(Details, frozen=True):
+    action = "retention.limit_set"
+    kind: Limits
+    collection: Name | None
+    """None for all."""
+    days: Count
+    """About how long it is."""
+
+
+class RetentionLimitRemoved(Details, frozen=True):
+    action = "retention.limit_removed"
+    kind: Limits
+    collection: Name | None
+
+
+class RetentionAsked(Details, frozen=True):
+    action = "retention.asked"
+
+
+class RetentionExecuted(Details, frozen=True):
+    action = "retention.executed"
+    reach = Reach.CHANGED
+    collection: Name
+    records: Count
+
+    @property
+    def reached(self) -> int:
+        return self.records
+
+
+class SubjectKeysDropped(Details, frozen=True):
+    action = "retention.keys_dropped"
+    keys: Count
+    """Of data subjects of whom nothing was left."""
+
+
 class EventsForgotten(Details, frozen=True):
     action = "events.forgotten"
     kind: Literal["content_access", "authentication", "operation", "administration"]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from bailee.stores.datamap import Definition, Field
+from bailee.stores.datamap import Definition, Field, Retention
 
 MAX_SUBJECT = 256
 
@@ -19,7 +19,7 @@ class Collection(msgspec.Struct, frozen=True):
     title: str
     purpose: str
     subject: str
-    retention: str | None
+    retention: str | Retention | None
     fields: dict[str, Field]
     building: list[str]
     """Searchable fields whose index is still being built over existing records."""

@@ -21,7 +21,7 @@ READING = frozenset({
     "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "incidents.read",
     "keys.read", "measures.read", "members.read", "notices.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "support_cases.read", "tenant.read",
-    "tenant_keys.read", "tenants.read", "webhooks.read", "event_types.read",
+    "tenant_keys.read", "tenants.read", "webhooks.read", "event_types.read", "retention.read",
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
 WAYS = {"tenants.terminate": "tenants.move", "tenants.close": "tenants.move"}
@@ -33,7 +33,8 @@ STEP_UP = frozenset({
     "incidents.remove_trigger", "break_glass.seal", "clients.register",
     "elevations.decide", "elevations.request", "keys.issue", "keys.rotate", "members.change_role", "members.invite",
     "members.reset_factors", "policy.change", "provider.rotate_keys", "reviews.close", "reviews.open", "roles.define",
-    "roles.delete", "roles.grant", "roles.withdraw", "sso.configure", "sso.remove", "subjects.erase",
+    "retention.remove_ceiling", "retention.remove_floor", "retention.run", "retention.set_ceiling",
+    "retention.set_floor", "roles.delete", "roles.grant", "roles.withdraw", "sso.configure", "sso.remove", "subjects.erase",
     "tenant_keys.provision", "tenants.invite_owner", "tenants.rotate_key",
 })  # fmt: skip
 """Acts before which a person shows a second factor: keys, grants, policy, erasure, and what lets others in."""

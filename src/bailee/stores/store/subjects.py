@@ -1,5 +1,6 @@
 """The tables of data subjects: their keys' ids, and erasures under way."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -73,3 +74,41 @@ async def complete_erasure(tx: TenantWriter, erasure_id: UUID, receipt: dict[str
 async def find_receipt(tx: TenantReader, erasure_id: UUID) -> dict[str, Any] | None:
     receipt: dict[str, Any] | None = await tx.value("SELECT receipt FROM erasures WHERE erasure_id = %s", (erasure_id,))
     return receipt
+
+
+async def list_empty(tx: TenantReader, before: datetime, limit: int) -> list[bytes]:
+    """Subjects of whom neither a record nor a file is stored, and who are not just being written for."""
+    return await tx.values(
+        """
+        SELECT s.holder FROM subjects s
+        WHERE s.created_at < %s
+          AND NOT EXISTS (SELECT FROM records r WHERE r.tenant_id = s.tenant_id AND r.holder = s.holder)
+          AND NOT EXISTS (SELECT FROM files f WHERE f.tenant_id = s.tenant_id AND f.holder = s.holder)
+        ORDER BY s.holder LIMIT %s
+        """,
+        (before, limit),
+    )
+
+
+async def take_empty(tx: TenantWriter, holders: list[bytes]) -> list[SubjectRow]:
+    """Those of them that nobody writes for at this moment and that are still empty, held alone."""
+    held = await tx.all(
+        SubjectRow,
+        "SELECT holder, key_id FROM subjects WHERE holder = ANY(%s) ORDER BY holder FOR UPDATE SKIP LOCKED",
+        (holders,),
+    )
+    # A statement of its own, so that it sees what whoever held them before has committed.
+    used = set(
+        await tx.values(
+            """
+            SELECT holder FROM records WHERE holder = ANY(%(holders)s)
+            UNION SELECT holder FROM files WHERE holder = ANY(%(holders)s)
+            """,
+            {"holders": [row.holder for row in held]},
+        )
+    )
+    return [row for row in held if row.holder not in used]
+
+
+async def delete_subjects(tx: TenantWriter, holders: list[bytes]) -> int:
+    return await tx.run("DELETE FROM subjects WHERE holder = ANY(%s)", (holders,))
