@@ -219,11 +219,11 @@ async def _compose(
         settings.access,
         clock,
     )
-    withholder = Withholder()
+    withholder = Withholder(keyring, events, clock)
     collections = Collections(withholder, events, jobs)
     vault = Vault(keyring, withholder, events, clock)
     files = Files(database, keyring, vault, objects, events, jobs, clock, settings.web.max_file_bytes)
-    subjects = Subjects(keyring, vault, files, events, jobs, clock)
+    subjects = Subjects(keyring, vault, files, withholder, events, jobs, clock)
     probes = Probes(database, tenants, collections, vault, files)
     reached = Reached(collections, vault)
     webhook_key = DataKey(_WEBHOOK_KEY, await keyring.instance_secret("webhooks", KEY))
@@ -236,8 +236,10 @@ async def _compose(
         settings, database, events, mail, monitoring, tenants, reached, probes, vault, subjects, evidence_key, clock
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
-    retention = retention_services.compose(database, keyring, vault, withholder, events, clock)
-    retention.retention_jobs.register(jobs)
+    retention = retention_services.compose(
+        database, keyring, objects, vault, files, subjects, withholder, events, jobs, clock
+    )
+    retention.retention_jobs.register()
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,

@@ -327,7 +327,13 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         made("PUT", "/collections/theirs", definition)
         record = made("POST", "/collections/theirs/records", {"subject": "theirs", "data": {"name": "n"}})
         http.put("/api/v1/files/theirs", content=b"x").raise_for_status()
-    alert, suppression, rule, incident, case, webhook, delivery = (str(uuid4()) for _ in range(7))
+    alert, suppression, rule, incident, case, webhook, delivery, hold = (str(uuid4()) for _ in range(8))
+    demo.sql(
+        "INSERT INTO legal_holds (tenant_id, hold_id, origin, kind, basis, everything, collections, holders, records,"
+        " ends_on, state, requested_by, requested_at)"
+        " VALUES (%s, %s, 'person', 'tax', 'x', true, '{}', '{}', '{}', '2100-01-01', 'requested', 'x', now())",
+        (theirs["id"], hold),
+    )
     demo.sql(
         "INSERT INTO webhooks (tenant_id, webhook_id, url, topics, secret, created_by)"
         " VALUES (%s, %s, 'https://theirs.example', '{alerts}', 'x', 'x')",
@@ -364,7 +370,7 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         "domain": domain["id"], "role": "theirs", "collection": "theirs", "record": record["id"], "file": "theirs",
         "name": "theirs", "subject": "theirs", "tenant": theirs["id"],
         "alert": alert, "suppression": suppression, "incident": incident, "case": case,
-        "webhook": webhook, "delivery": delivery, "version": "1",
+        "webhook": webhook, "delivery": delivery, "version": "1", "hold": hold,
     }  # fmt: skip
 
 
@@ -425,6 +431,11 @@ MADE_BY_NAME = frozenset({
 })  # fmt: skip
 """Names are each tenant's own: these make a thing of one's own, whatever a neighbour calls theirs."""
 WELL_FORMED: dict[str, Any] = {
+    "POST /api/v1/holds/{hold:str}/lift": {"reason": "placed_in_error"},
+    "POST /api/v1/holds/{hold:str}/extend": {"ends_on": f"{datetime.now(UTC).date() + timedelta(days=9)}"},
+    "POST /api/v1/holds/{hold:str}/decide": {"approved": True},
+    "POST /api/v1/holds/{hold:str}/look": {"purpose": "audit"},
+    "POST /api/v1/holds/{hold:str}/files/{file:str}/look": {"purpose": "audit"},
     "POST /api/v1/members/{account:str}/role": {"role": "viewer"},
     "POST /api/v1/members/{account:str}/reset-factors": {"reason": "somebody else’s member"},
     "POST /api/v1/keys/{key:str}/rotate": {"overlap_hours": 1},

@@ -53,15 +53,22 @@ TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
     "sso.read", "tenant.read", "alerts.read", "notices.read", "notices.open", "notices.list_subjects",
-    "support_cases.read", "webhooks.read", "event_types.read", "retention.read",
+    "support_cases.read", "webhooks.read", "event_types.read", "retention.read", "holds.read",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
+
+_ERASING = frozenset({"subjects.erase", "retention.run", "retention.set_floor", "retention.remove_floor"})
+_HOLDING = frozenset({
+    "holds.read", "holds.request", "holds.withdraw", "holds.approve", "holds.refuse", "holds.lift", "holds.extend",
+    "holds.decide_change", "holds.look",
+})  # fmt: skip
+"""What decides about deletion, and what keeps data from it: for the owner and the privacy officer."""
 
 TENANT_PERMISSIONS = frozenset().union(*SCOPES.values()) | TENANT_READING | {
     "roles.define", "roles.delete", "members.reset_factors", "policy.change",
     "support_cases.grant", "support_cases.refuse", "support_cases.end", "webhooks.add",
     "sso.configure", "sso.remove", "domains.add", "domains.verify", "domains.remove",
-    "retention.read", "retention.run", "retention.set_floor", "retention.remove_floor",
+    "retention.read", *_ERASING, *_HOLDING,
 }  # fmt: skip
 """Everything that can be done within a tenant."""
 
@@ -110,7 +117,8 @@ _SECURITY = frozenset({
 })  # fmt: skip
 _DATA_PROTECTION = _HANDLING | {
     "tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read", "support_cases.read",
-    "support_cases.end", "retention.set_ceiling", "retention.remove_ceiling",
+    "support_cases.end", "retention.set_ceiling", "retention.remove_ceiling", "holds.approve_for",
+    "holds.decide_change_for", "holds.read",
 }  # fmt: skip
 _SUPPORT = frozenset({
     "tenants.read", "tenant_keys.read", "clients.read", "support_cases.read", "support_cases.request",
@@ -146,21 +154,19 @@ _PRIVACY = frozenset({
     "subjects.view", "subjects.erase", "events.read", "measures.read", "keys.read", "clients.read", "members.read",
     "roles.read", "policy.read", "alerts.read", *SCOPES["notices:read"],
     "support_cases.read", "support_cases.grant", "support_cases.refuse", "support_cases.end",
-    "retention.read", "retention.run", "retention.set_floor", "retention.remove_floor",
-})  # fmt: skip
-_ERASING = frozenset({"subjects.erase", "retention.run", "retention.set_floor", "retention.remove_floor"})
-"""What decides about deletion: for the owner and the privacy officer."""
+    "retention.read",
+}) | _ERASING | _HOLDING  # fmt: skip
 
 TENANT_ROLES: dict[str, Role] = {
     "owner": Role("Owner", TENANT_PERMISSIONS),
-    "administrator": Role("Administrator", TENANT_PERMISSIONS - _ERASING),
+    "administrator": Role("Administrator", TENANT_PERMISSIONS - _ERASING - _HOLDING),
     "privacy_officer": Role("Privacy officer", _PRIVACY),
     "editor": Role("Editor", _EDITOR),
     "viewer": Role("Viewer", _VIEWER),
     "auditor": Role("Auditor", frozenset({
         "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
         "policy.read", "sso.read", "collections.read", "alerts.read", "notices.read", "notices.open",
-        "support_cases.read", "webhooks.read", "retention.read",
+        "support_cases.read", "webhooks.read", "retention.read", "holds.read",
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""

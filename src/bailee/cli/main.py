@@ -41,6 +41,7 @@ _COMMANDS = {
     "watching": {"support": "support", "webhook": "webhook"},
     "incidents": {"incident": "incident", "notice": "notice"},
     "retention": {"retention": "retention"},
+    "holds": {"hold": "hold"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip
 for _module, _functions in _COMMANDS.items():

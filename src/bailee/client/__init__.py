@@ -112,7 +112,15 @@ from bailee.client.models.people import (
     TenantRole,
     TotpEnrolment,
 )
-from bailee.client.models.retention import Executed, Outlook, RetentionLimit
+from bailee.client.models.retention import (
+    ArchivedFile,
+    ArchivePage,
+    Executed,
+    Hold,
+    Outlook,
+    RetentionLimit,
+    WaitingErasure,
+)
 from bailee.client.sync import Download, Listing
 
 __all__ = [
@@ -122,6 +130,8 @@ __all__ = [
     "AlertNote",
     "ApiError",
     "ApiKey",
+    "ArchivePage",
+    "ArchivedFile",
     "AsyncClient",
     "AsyncDownload",
     "AsyncListing",
@@ -159,6 +169,7 @@ __all__ = [
     "File",
     "FileHead",
     "Forbidden",
+    "Hold",
     "Incident",
     "IncidentDetails",
     "IncidentTask",
@@ -219,6 +230,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "VersionMismatch",
+    "WaitingErasure",
     "Webhook",
     "WebhookDelivery",
 ]

@@ -11,6 +11,7 @@ from bailee.client.calls import (
     events,
     federation,
     files,
+    holds,
     incidents,
     keys,
     ledger,
@@ -428,6 +429,24 @@ class Retention[R](Group[R]):
     remove_ceiling = Operation(retention.remove_ceiling)
 
 
+class Holds[R](Group[R]):
+    """`client.holds`: legal holds, and the archive."""
+
+    list = Paged(holds.every)
+    get = Operation(holds.get)
+    request = Operation(holds.request)
+    withdraw = Operation(holds.withdraw)
+    approve = Operation(holds.approve)
+    refuse = Operation(holds.refuse)
+    lift = Operation(holds.lift)
+    extend = Operation(holds.extend)
+    decide = Operation(holds.decide)
+    look = Operation(holds.look)
+    waiting = Operation(holds.waiting)
+    approve_for = Operation(holds.approve_for)
+    decide_for = Operation(holds.decide_for)
+
+
 class Ledger[R](Group[R]):
     """`client.ledger`: evidence."""
 
@@ -476,4 +495,5 @@ class Surface[R](Group[R]):
         self.domains = Domains(runner)
         self.sso = Sso(runner)
         self.retention = Retention(runner)
+        self.holds = Holds(runner)
         self.ledger = Ledger(runner)

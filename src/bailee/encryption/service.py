@@ -22,7 +22,7 @@ from bailee.foundation.secrets import Secret
 
 log = structlog.get_logger()
 
-SUBJECT, GENERAL, INDEX = "subject", "general", "index"
+SUBJECT, GENERAL, INDEX, ARCHIVE = "subject", "general", "index", "archive"
 _REWRAP_BATCH = 500
 _EVERY_KEY = UUID(int=0)  # announced in a key's place when a tenant's last one is gone
 
@@ -54,6 +54,13 @@ class Keyring:
 
     async def new_subject_keys(self, tenant: TenantId, count: int) -> list[DataKey]:
         """`count` fresh keys, durable on return."""
+        return await self._new_keys(tenant, count, SUBJECT)
+
+    async def new_archive_key(self, tenant: TenantId) -> DataKey:
+        """A fresh key for what the law has kept apart, durable on return."""
+        return (await self._new_keys(tenant, 1, ARCHIVE))[0]
+
+    async def _new_keys(self, tenant: TenantId, count: int, purpose: str) -> list[DataKey]:
         if not count:
             return []
         keys = [DataKey(new_id(), _new_secret()) for _ in range(count)]
@@ -61,7 +68,7 @@ class Keyring:
         async with self.database.tenant(tenant) as tx:
             version, tenant_key = await self._active(tx)
             await store.insert_data_keys(
-                tx, [_wrapped(tx, tenant_key, key.key_id, key.secret, version, SUBJECT) for key in keys]
+                tx, [_wrapped(tx, tenant_key, key.key_id, key.secret, version, purpose) for key in keys]
             )
         for key in keys:
             self._cache.put(tenant, key, epoch)

@@ -566,6 +566,19 @@ class SubjectErasureBegun(Details, frozen=True):
     action = "subject.erasure_begun"
 
 
+class SubjectErasureWaits(Details, frozen=True):
+    action = "subject.erasure_waits"
+    reach = Reach.CHANGED
+    records: Count
+    files: Count
+    keys: Count
+    """Erased so far; what the law keeps of the person is archived."""
+
+    @property
+    def reached(self) -> int:
+        return self.records + self.files
+
+
 class SubjectErased(Details, frozen=True):
     action = "subject.erased"
     reach = Reach.CHANGED
@@ -966,6 +979,85 @@ class SubjectKeysDropped(Details, frozen=True):
     """Of data subjects of whom nothing was left."""
 
 
+type HoldKinds = Literal["tax", "litigation", "authority", "other_law"]
+type ArchivePurposes = Literal["legal_claim", "authority_request", "audit", "return_to_controller"]
+
+
+class HoldRequested(Details, frozen=True):
+    action = "hold.requested"
+    kind: HoldKinds
+    everything: bool
+    collections: Count
+    subjects: Count
+    records: Count
+
+
+class HoldImposed(Details, frozen=True):
+    action = "hold.imposed"
+    """By a floor, on what it keeps of a person who is erased."""
+    kind: HoldKinds
+    records: Count
+
+
+class HoldWithdrawn(Details, frozen=True):
+    action = "hold.withdrawn"
+
+
+class HoldApproved(Details, frozen=True):
+    action = "hold.approved"
+    kind: HoldKinds
+
+
+class HoldRefused(Details, frozen=True):
+    action = "hold.refused"
+
+
+class HoldChangeRequested(Details, frozen=True):
+    action = "hold.change_requested"
+    change: Literal["lift", "extend"]
+    reason: Literal["placed_in_error", "basis_ended", "scope_too_wide", "basis_goes_on"]
+
+
+class HoldChangeDecided(Details, frozen=True):
+    action = "hold.change_decided"
+    change: Literal["lift", "extend"]
+    approved: bool
+
+
+class HoldArchived(Details, frozen=True):
+    action = "hold.archived"
+    records: Count
+    files: Count
+
+
+class HoldReturned(Details, frozen=True):
+    action = "hold.returned"
+    records: Count
+    files: Count
+    erased: Count
+    """Records and files of people whose erasure waited: they are not put back."""
+
+
+class HoldClosed(Details, frozen=True):
+    action = "hold.closed"
+    state: Literal["ended", "lifted"]
+    records: Count
+    files: Count
+    keys: Count
+
+
+class ArchiveRead(Details, frozen=True):
+    action = "archive.read"
+    reach = Reach.READ
+    hold: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
+    purpose: ArchivePurposes
+    count: Count
+
+    @property
+    def reached(self) -> int:
+        return self.count
+
+
 class EventsForgotten(Details, frozen=True):
     action = "events.forgotten"
     kind: Literal["content_access", "authentication", "operation", "administration"]
@@ -988,7 +1080,12 @@ def retention_classes() -> dict[str, list[str]]:
         "content_access": [], "authentication": [], "operation": [], "administration": [],
     }  # fmt: skip
     for kind in Details.__subclasses__():
-        if kind.reach is not None and kind.action not in ("subject.erased", "support.record_read"):
+        if kind.reach is not None and kind.action not in (
+            "subject.erased",
+            "support.record_read",
+            "subject.erasure_waits",
+            "archive.read",
+        ):
             name = "content_access"
         elif kind.action.startswith(_AUTHENTICATION):
             name = "authentication"

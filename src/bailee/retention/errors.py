@@ -1,6 +1,6 @@
 """Errors of retention."""
 
-from bailee.foundation.errors import Conflict
+from bailee.foundation.errors import Conflict, Error
 
 
 class LimitContradicted(Conflict):
@@ -8,3 +8,18 @@ class LimitContradicted(Conflict):
 
     code = "limit_contradicted"
     title = "A data map contradicts this limit"
+
+
+class SecondPersonNeeded(Conflict):
+    """What one person asks for, another has to approve."""
+
+    code = "second_person_needed"
+    title = "A second person is needed"
+
+
+class PurposeRefused(Error):
+    """The archive is not opened for that."""
+
+    code = "purpose_refused"
+    status = 403
+    title = "The archive is not opened for that purpose"

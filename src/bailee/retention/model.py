@@ -1,9 +1,13 @@
 """Limits, what is due, holds: frozen values, and what fits together."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
+
+from bailee.foundation.ids import TenantId
+from bailee.stores.model import CollectionRecord, StoredFile
 
 ALL = "*"
 """In a limit: every collection."""
@@ -47,3 +51,138 @@ class Executed(msgspec.Struct, frozen=True):
 
     collections: dict[str, int]
     keys: int
+
+
+class HoldKind(StrEnum):
+    """On what a hold rests."""
+
+    TAX = "tax"
+    LITIGATION = "litigation"
+    AUTHORITY = "authority"
+    OTHER_LAW = "other_law"
+
+
+class Purpose(StrEnum):
+    """What somebody looks into the archive for."""
+
+    LEGAL_CLAIM = "legal_claim"
+    AUTHORITY_REQUEST = "authority_request"
+    AUDIT = "audit"
+    RETURN_TO_CONTROLLER = "return_to_controller"
+
+
+ADMITS: dict[HoldKind, frozenset[Purpose]] = {
+    HoldKind.TAX: frozenset({Purpose.AUDIT, Purpose.AUTHORITY_REQUEST, Purpose.RETURN_TO_CONTROLLER}),
+    HoldKind.LITIGATION: frozenset({Purpose.LEGAL_CLAIM, Purpose.RETURN_TO_CONTROLLER}),
+    HoldKind.AUTHORITY: frozenset({Purpose.AUTHORITY_REQUEST}),
+    HoldKind.OTHER_LAW: frozenset({
+        Purpose.LEGAL_CLAIM, Purpose.AUTHORITY_REQUEST, Purpose.AUDIT, Purpose.RETURN_TO_CONTROLLER,
+    }),
+}  # fmt: skip
+"""For which purposes each kind of hold lets anybody look: what was kept for one obligation serves no other."""
+
+
+class HoldState(StrEnum):
+    REQUESTED = "requested"
+    """Nothing has been moved."""
+    ACTIVE = "active"
+    ENDING = "ending"
+    """Its time is over; it is being deleted."""
+    LIFTING = "lifting"
+    """It was placed in error; its data is on the way back."""
+    ENDED = "ended"
+    LIFTED = "lifted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class HoldChange(StrEnum):
+    """What was asked for of a hold that is active, and waits for a second person."""
+
+    NONE = ""
+    LIFT = "lift"
+    EXTEND = "extend"
+
+
+LIFT_REASONS = ("placed_in_error", "basis_ended", "scope_too_wide")
+EXTEND_REASON = "basis_goes_on"
+MAX_YEARS = 30
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A legal hold, without what it holds. `ends_on` is its last day, in UTC."""
+
+    tenant_id: TenantId
+    id: UUID
+    origin: str
+    kind: HoldKind
+    basis: str
+    everything: bool
+    collections: list[str]
+    subjects: int
+    records: list[UUID]
+    ends_on: date
+    state: HoldState
+    key_id: UUID | None
+    requested_by: str
+    requested_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    moved_at: datetime | None
+    """Since when all that it covers is in the archive."""
+    closed_at: datetime | None
+    change: HoldChange
+    change_by: str | None
+    change_reason: str
+    change_to: date | None
+    items: int
+    """Records and files that it covers."""
+    deleted_records: int
+    deleted_files: int
+    returned_records: int
+    returned_files: int
+
+
+class ArchivedRecord(msgspec.Struct, frozen=True):
+    """A record in the archive, sealed under the key of `hold_id`."""
+
+    record_id: UUID
+    hold_id: UUID
+    collection: str
+    version: int
+    holder: bytes | None
+    ciphertext: bytes
+    created_at: datetime
+    updated_at: datetime
+
+
+class ArchivedFile(msgspec.Struct, frozen=True):
+    """A file in the archive, sealed under the key of `hold_id`."""
+
+    file_id: UUID
+    hold_id: UUID
+    holder: bytes | None
+    size: int
+    metadata: bytes
+    created_at: datetime
+
+
+class ArchivedView(msgspec.Struct, frozen=True):
+    """A file as the archive shows it: what it was, and under which id it is opened here."""
+
+    archive_id: UUID
+    file: StoredFile
+
+
+class ArchivePage(msgspec.Struct, frozen=True):
+    """A page of what a hold covers; files come with the first."""
+
+    records: list[CollectionRecord]
+    files: list[ArchivedView]
+    following: UUID | None
+
+
+class Moved(msgspec.Struct, frozen=True):
+    records: int = 0
+    files: int = 0
+    erased: int = 0

@@ -5,9 +5,10 @@ of its own: the subjects are held, then the very versions that were found, in th
 them; records and tokens go together with the event. A kill between two batches leaves nothing half done: the next round
 finds what is still due.
 
-When a person has nothing left, their key goes too. The rows go first and their commit is waited for; then the subject
-is held alone, its key destroyed in the keyring, and its row deleted. A crash in between leaves a subject without data
-whose key is gone or not: the next round takes it up again. The other order could leave data that nobody can open.
+When a person has nothing left, in the archive neither, their key goes too. The rows go first and their commit is waited
+for; then the subject is held alone, its key destroyed in the keyring, and its row deleted. A crash in between leaves a
+subject without data whose key is gone or not: the next round takes it up again. The other order could leave data that
+nobody can open.
 
 Rules run for suspended customers as for active ones: that data has no purpose any more (GDPR Art. 5(1)(e)) does not
 depend on whether somebody is let in.
@@ -30,6 +31,7 @@ from bailee.foundation.database import Database, TenantReader, TenantWriter
 from bailee.foundation.ids import TenantId
 from bailee.foundation.principal import Principal
 from bailee.retention.model import Executed, Outlook
+from bailee.retention.store import archive as archive_rows
 from bailee.retention.store import limits as rows
 from bailee.stores import store
 from bailee.stores.datamap import Rule
@@ -41,7 +43,7 @@ from bailee.stores.withholding import Floor, Withholding, event_of, kept_until
 
 BATCH = 500
 SOON = timedelta(days=30)
-_FRESH = timedelta(days=1)
+_FRESH_DAYS = 1
 """A subject without data that is younger may be just being written for."""
 _EVERY = 100_000
 _LOOKED_THROUGH = 20_000
@@ -153,7 +155,7 @@ class Rules:
         count = 0
         while True:
             async with self._database.tenant(tenant) as tx:
-                empty = await store.list_empty(tx, self._clock.now() - _FRESH, BATCH)
+                empty = await archive_rows.list_empty(tx, _FRESH_DAYS, BATCH)
                 if not empty:
                     return count
                 dropped = await self.drop_keys(tx, empty, by=by)
@@ -164,7 +166,7 @@ class Rules:
     @verb(SubjectKeysDropped, permission=WITHIN)
     async def drop_keys(self, tx: TenantWriter, holders: list[bytes], *, by: Principal) -> int:
         """Destroys the keys of subjects of whom nothing is left; how many subjects it were."""
-        empty = await store.take_empty(tx, holders)
+        empty = await archive_rows.take_empty(tx, holders)
         keys = await self._keyring.destroy(tx.tenant, [row.key_id for row in empty]) if empty else 0
         await store.delete_subjects(tx, [row.holder for row in empty])
         await self._events.record(tx, SubjectKeysDropped(keys), by=by)

@@ -1,20 +1,38 @@
 """What keeps data from being deleted, as this room asks for it; the retention room, above it, knows the answers."""
 
-from datetime import UTC, datetime
+from collections.abc import Awaitable
+from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from bailee.foundation.database import TenantReader, TenantWriter
+from bailee.foundation.principal import Principal
 from bailee.stores.datamap import Rule
 from bailee.stores.durations import Duration
 from bailee.stores.model import Record
+from bailee.stores.store import RecordRow
 
 
 class Floor(msgspec.Struct, frozen=True):
     """For how long the law has a collection's records kept, and which law."""
 
     duration: Duration
+    basis: str
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """What the archive holds of one person: until when at the latest, and on what bases."""
+
+    until: date
+    bases: list[str]
+
+
+class LawKept(msgspec.Struct, frozen=True):
+    """Records of one person that floors keep, opened; until when at the latest, and on what basis."""
+
+    records: list[tuple[RecordRow, Record]]
+    until: date
     basis: str
 
 
@@ -26,6 +44,15 @@ class Withholding(Protocol):
 
     async def floor(self, tx: TenantReader, collection: str) -> Floor | None:
         """The floor of a collection."""
+
+    async def due_to_law(self, tx: TenantWriter, holder: bytes) -> LawKept | None:
+        """What floors keep of a person, held against change."""
+
+    def impose(self, tx: TenantWriter, /, holder: bytes, kept: LawKept, *, by: Principal) -> Awaitable[None]:
+        """Moves that to the archive, in `tx`."""
+
+    async def withheld(self, tx: TenantReader, holder: bytes) -> Withheld | None:
+        """What the archive holds of a person."""
 
 
 def event_of(rule: Rule | None, record: Record) -> datetime | None:

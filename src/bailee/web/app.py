@@ -120,6 +120,7 @@ _TAGS = (
     "Incidents",
     "Notices",
     "Retention",
+    "Legal holds",
     "Measures",
     "Ledger",
 )
@@ -129,7 +130,7 @@ _PROVIDED = (
 )  # fmt: skip
 _MONITORING = ("alerts", "support_cases", "webhooks", "intake")
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises", "bulk")
-_RETENTION = ("limits", "rules")
+_RETENTION = ("limits", "rules", "holds")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")
 _ACCESS = (

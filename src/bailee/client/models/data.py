@@ -1,6 +1,6 @@
 """Collections, records, data subjects and files."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -118,7 +118,10 @@ class SubjectView(Model, frozen=True, kw_only=True):
 
 
 class ErasureReceipt(Model, frozen=True, kw_only=True):
-    """What an erasure destroyed, and the event (and, once anchored, the ledger leaf) that proves it."""
+    """What an erasure destroyed, and the event (and, once anchored, the ledger leaf) that proves it.
+
+    One that is `waiting` goes on by itself when the archive holds nothing of the person any more.
+    """
 
     hidden = frozenset({"subject"})
 
@@ -129,6 +132,9 @@ class ErasureReceipt(Model, frozen=True, kw_only=True):
     keys: int
     event: str
     ledger_index: int | None = None
+    state: str = "completed"
+    until: date | None = None
+    bases: tuple[str, ...] = ()
 
 
 class BatchLine(Model, frozen=True, kw_only=True, omit_defaults=True):

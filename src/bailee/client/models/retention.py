@@ -1,8 +1,9 @@
-"""Retention: what rules delete, and their limits."""
+"""Retention: what rules delete, their limits, and legal holds."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from bailee.client.models.base import Model
+from bailee.client.models.data import File, Record
 
 
 class Outlook(Model, frozen=True, kw_only=True):
@@ -35,3 +36,60 @@ class Executed(Model, frozen=True, kw_only=True):
 
     collections: dict[str, int]
     keys: int = 0
+
+
+class Hold(Model, frozen=True, kw_only=True):
+    """A legal hold. `state`: requested, active, ending, lifting, ended, lifted, refused or withdrawn; `change`: lift or
+    extend, where that waits for a second person. `ends_on` is its last day, in UTC.
+    """
+
+    id: str
+    kind: str
+    basis: str
+    ends_on: date
+    state: str
+    origin: str = "person"
+    everything: bool = False
+    collections: tuple[str, ...] = ()
+    subjects: int = 0
+    records: tuple[str, ...] = ()
+    tenant_id: str = ""
+    requested_by: str = ""
+    requested_at: datetime | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    moved_at: datetime | None = None
+    closed_at: datetime | None = None
+    change: str = ""
+    change_by: str | None = None
+    change_reason: str = ""
+    change_to: date | None = None
+    items: int = 0
+    deleted_records: int = 0
+    deleted_files: int = 0
+    returned_records: int = 0
+    returned_files: int = 0
+
+
+class ArchivedFile(Model, frozen=True, kw_only=True):
+    """A file in the archive, and under which id it is opened there."""
+
+    archive_id: str
+    file: File
+
+
+class ArchivePage(Model, frozen=True, kw_only=True):
+    """A page of what a hold covers; `next` is where to go on."""
+
+    records: tuple[Record, ...] = ()
+    files: tuple[ArchivedFile, ...] = ()
+    next: str | None = None
+
+
+class WaitingErasure(Model, frozen=True, kw_only=True):
+    """An erasure that waits for what the archive holds of the person."""
+
+    id: str
+    until: date
+    bases: tuple[str, ...] = ()
+    began_at: datetime | None = None

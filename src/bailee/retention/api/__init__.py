@@ -1,7 +1,8 @@
 """Retention over REST."""
 
+from bailee.retention.api.holds import router as holds_router
 from bailee.retention.api.rules import router as rules_router
 
-routers = [rules_router]
+routers = [rules_router, holds_router]
 
 __all__ = ["routers"]

@@ -1,7 +1,7 @@
 """Retention in the console."""
 
-from bailee.retention.pages import rules
+from bailee.retention.pages import holds, rules
 
-routes = [*rules.routes]
+routes = [*rules.routes, *holds.routes]
 
 __all__ = ["routes"]

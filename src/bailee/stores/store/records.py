@@ -119,21 +119,26 @@ async def list_by_holder(tx: TenantReader, holder: bytes, *, after: UUID | None,
 
 async def list_in_scope(
     tx: TenantReader, collections: list[str], holders: list[bytes], ids: list[UUID], *, only: UUID | None = None,
-    after: UUID | None = None, limit: int = 1,
+    after: UUID | None = None, limit: int = 1, everything: bool = False, until: datetime | None = None,
 ) -> list[RecordRow]:  # fmt: skip
-    """Records that are in one of these collections, or of one of these subjects, or among these ids, in their order."""
+    """Records that are in one of these collections, or of one of these subjects, or among these ids, in their order;
+    with `until`, those made up to that moment.
+    """
     return await tx.all(
         RecordRow,
         _RECORD
         + """
         WHERE (
             r.collection = ANY(%(collections)s) OR r.holder = ANY(%(holders)s) OR r.record_id = ANY(%(ids)s)
-          ) AND (%(only)s::uuid IS NULL OR r.record_id = %(only)s)
+            OR %(everything)s
+          ) AND (%(until)s::timestamptz IS NULL OR r.created_at <= %(until)s)
+          AND (%(only)s::uuid IS NULL OR r.record_id = %(only)s)
           AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
         ORDER BY r.record_id LIMIT %(limit)s
         """,
         {
             "collections": collections, "holders": holders, "ids": ids, "only": only, "after": after, "limit": limit,
+            "everything": everything, "until": until,
         },
     )  # fmt: skip
 

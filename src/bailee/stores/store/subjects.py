@@ -1,6 +1,6 @@
 """The tables of data subjects: their keys' ids, and erasures under way."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -57,12 +57,56 @@ async def insert_erasure(tx: TenantWriter, erasure_id: UUID, holder: bytes) -> N
     )
 
 
-async def hold_erasure(tx: TenantWriter, erasure_id: UUID) -> bytes | None:
-    """The holder of an erasure that is not completed, held by `tx`."""
-    holder: bytes | None = await tx.value(
-        "SELECT holder FROM erasures WHERE erasure_id = %s AND completed_at IS NULL FOR UPDATE", (erasure_id,)
+class OpenErasure(msgspec.Struct, frozen=True):
+    """An erasure that is not completed. `erased` is what has gone already, when it waits for the rest."""
+
+    holder: bytes
+    erased: dict[str, Any] | None
+
+
+async def hold_erasure(tx: TenantWriter, erasure_id: UUID) -> OpenErasure | None:
+    """An erasure that is not completed, held by `tx`."""
+    return await tx.one(
+        OpenErasure,
+        "SELECT holder, erased FROM erasures WHERE erasure_id = %s AND completed_at IS NULL FOR UPDATE",
+        (erasure_id,),
     )
-    return holder
+
+
+async def set_waiting(
+    tx: TenantWriter, erasure_id: UUID, erased: dict[str, Any] | None, until: date, bases: list[str]
+) -> None:
+    await tx.run(
+        "UPDATE erasures SET erased = %s, waits_until = %s, bases = %s WHERE erasure_id = %s",
+        (None if erased is None else Jsonb(erased), until, bases, erasure_id),
+    )
+
+
+async def find_waiting(tx: TenantReader, holder: bytes) -> UUID | None:
+    """The erasure of a person that waits for what the archive holds of them."""
+    found: UUID | None = await tx.value(
+        "SELECT erasure_id FROM erasures WHERE holder = %s AND completed_at IS NULL AND erased IS NOT NULL", (holder,)
+    )
+    return found
+
+
+class WaitingErasure(msgspec.Struct, frozen=True):
+    erasure_id: UUID
+    holder: bytes
+    began_at: datetime
+    waits_until: date
+    bases: list[str]
+
+
+async def list_waiting(tx: TenantReader) -> list[WaitingErasure]:
+    """Erasures that wait, oldest first."""
+    return await tx.all(
+        WaitingErasure,
+        """
+        SELECT erasure_id, holder, began_at, waits_until, bases FROM erasures
+        WHERE completed_at IS NULL AND erased IS NOT NULL ORDER BY erasure_id
+        """,
+    )
 
 
 async def complete_erasure(tx: TenantWriter, erasure_id: UUID, receipt: dict[str, Any]) -> None:
@@ -74,40 +118,6 @@ async def complete_erasure(tx: TenantWriter, erasure_id: UUID, receipt: dict[str
 async def find_receipt(tx: TenantReader, erasure_id: UUID) -> dict[str, Any] | None:
     receipt: dict[str, Any] | None = await tx.value("SELECT receipt FROM erasures WHERE erasure_id = %s", (erasure_id,))
     return receipt
-
-
-async def list_empty(tx: TenantReader, before: datetime, limit: int) -> list[bytes]:
-    """Subjects of whom neither a record nor a file is stored, and who are not just being written for."""
-    return await tx.values(
-        """
-        SELECT s.holder FROM subjects s
-        WHERE s.created_at < %s
-          AND NOT EXISTS (SELECT FROM records r WHERE r.tenant_id = s.tenant_id AND r.holder = s.holder)
-          AND NOT EXISTS (SELECT FROM files f WHERE f.tenant_id = s.tenant_id AND f.holder = s.holder)
-        ORDER BY s.holder LIMIT %s
-        """,
-        (before, limit),
-    )
-
-
-async def take_empty(tx: TenantWriter, holders: list[bytes]) -> list[SubjectRow]:
-    """Those of them that nobody writes for at this moment and that are still empty, held alone."""
-    held = await tx.all(
-        SubjectRow,
-        "SELECT holder, key_id FROM subjects WHERE holder = ANY(%s) ORDER BY holder FOR UPDATE SKIP LOCKED",
-        (holders,),
-    )
-    # A statement of its own, so that it sees what whoever held them before has committed.
-    used = set(
-        await tx.values(
-            """
-            SELECT holder FROM records WHERE holder = ANY(%(holders)s)
-            UNION SELECT holder FROM files WHERE holder = ANY(%(holders)s)
-            """,
-            {"holders": [row.holder for row in held]},
-        )
-    )
-    return [row for row in held if row.holder not in used]
 
 
 async def delete_subjects(tx: TenantWriter, holders: list[bytes]) -> int:
