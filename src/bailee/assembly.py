@@ -57,7 +57,9 @@ from bailee.ledger.service import Ledger
 from bailee.monitoring import checks as monitoring_checks
 from bailee.monitoring import services as monitoring_services
 from bailee.monitoring.services import MonitoringServices
+from bailee.retention import checks as retention_checks
 from bailee.retention import services as retention_services
+from bailee.retention.rotation import NoRotation
 from bailee.retention.services import RetentionServices
 from bailee.retention.withholding import Withholder
 from bailee.stores import checks as stores_checks
@@ -237,8 +239,9 @@ async def _compose(
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
     retention = retention_services.compose(
-        database, keyring, objects, vault, files, subjects, withholder, events, jobs, clock
-    )
+        settings, database, keyring, objects, tenants, vault, files, subjects, withholder, NoRotation(), signer, mail,
+        events, jobs, clock,
+    )  # fmt: skip
     retention.retention_jobs.register()
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
@@ -246,6 +249,7 @@ async def _compose(
         access.policies, access.sign_in, access.probe_people, access.factors,
         collections, vault, files, subjects, probes, hasher, monitoring.alerts, monitoring.rules,
         incidents.incidents, incidents.exercises,
+        retention.deletion, retention.rules, retention.rotation,
     ]  # fmt: skip
     checks = bind_checks(
         [
@@ -255,6 +259,7 @@ async def _compose(
             monitoring_checks,
             infrastructure_checks,
             incidents_checks,
+            retention_checks,
         ],
         available,
     )

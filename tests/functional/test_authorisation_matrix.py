@@ -422,7 +422,7 @@ def test_nobody_switches_into_a_tenant_they_do_not_belong_to(
 
 ACTS_WITHOUT_INPUT = frozenset({
     "POST /api/v1/break-glass/seal", "POST /api/v1/provider/rotate-keys", "POST /api/v1/exercises",
-    "POST /api/v1/retention/run",
+    "POST /api/v1/retention/run", "POST /api/v1/termination", "POST /api/v1/termination/cancel", "POST /api/v1/export",
 })  # fmt: skip
 """They would do what they are for: tried by their own tests."""
 MADE_BY_NAME = frozenset({
@@ -459,6 +459,9 @@ OPEN = frozenset(
         "GET /",
         "GET /.well-known/oauth-authorization-server",
         "GET /.well-known/openid-configuration",
+        "POST /api/v1/certificate",
+        "GET /certificate",
+        "POST /certificate",
         "POST /api/v1/device",
         "POST /api/v1/device/token",
         "POST /api/v1/enrolment",

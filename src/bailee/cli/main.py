@@ -42,6 +42,7 @@ _COMMANDS = {
     "incidents": {"incident": "incident", "notice": "notice"},
     "retention": {"retention": "retention"},
     "holds": {"hold": "hold"},
+    "terminations": {"termination": "termination", "verify-certificate": "verify"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip
 for _module, _functions in _COMMANDS.items():

@@ -5,6 +5,7 @@ import cyclopts
 from bailee.cli.context import connect
 from bailee.cli.output import say, show_json, show_table
 from bailee.client import RetentionLimit
+from bailee.foundation.errors import ConfigurationError
 
 retention = cyclopts.App(name="retention", help="What is deleted by rule, and what the law and the contract say.")
 floor = cyclopts.App(name="floor", help="How long the law has data kept.")
@@ -48,6 +49,27 @@ def limits(*, tenant: str | None = None, json: bool = False) -> None:
     """List floors and ceilings; staff name the customer."""
     with connect() as client:
         _show(client.retention.limits_of(tenant) if tenant else client.retention.limits(), json=json)
+
+
+@retention.command
+def calendar(subject: str | None = None, *, tenant: str | None = None, json: bool = False) -> None:
+    """Show which backups hold a data subject, or for staff a customer: until when readable, until when at all."""
+    with connect() as client:
+        if tenant is not None:
+            found = client.terminations.calendar_of(tenant)
+        elif subject is not None:
+            found = client.terminations.calendar(subject)
+        else:
+            raise ConfigurationError("Name a data subject, or with --tenant a customer.")
+    if json:
+        show_json(found)
+        return
+    rows = ((b.server, b.kind, b.taken_at, b.expires_at) for b in found.backups)
+    show_table(["Server", "Kind", "Taken", "Gone by"], rows, empty="No backup of ours holds it.")
+    if not found.backups_taken:
+        say("Bailee takes no backups here; ask whoever does.")
+    if found.unreadable_from:
+        say(f"Not readable any more from {found.unreadable_from:%Y-%m-%d %H:%M} UTC on.")
 
 
 @floor.command(name="set")

@@ -25,6 +25,7 @@ from bailee.client.calls import (
     subjects,
     support,
     tenants,
+    terminations,
     webhooks,
 )
 
@@ -114,8 +115,6 @@ class Tenants[R](Group[R]):
     change = Operation(tenants.change)
     suspend = Operation(tenants.suspend)
     resume = Operation(tenants.resume)
-    terminate = Operation(tenants.terminate)
-    close = Operation(tenants.close)
     rotate_key = Operation(tenants.rotate_key)
     collections = Paged(tenants.collections)
     invite_owner = Operation(members.invite_owner)
@@ -447,6 +446,24 @@ class Holds[R](Group[R]):
     decide_for = Operation(holds.decide_for)
 
 
+class Terminations[R](Group[R]):
+    """`client.terminations`: ends of contracts, the return of data, certificates, the rotation calendar."""
+
+    get_own = Operation(terminations.get_own)
+    request_own = Operation(terminations.request_own)
+    cancel_own = Operation(terminations.cancel_own)
+    export = Streamed(terminations.export)
+    list = Operation(terminations.every)
+    get = Operation(terminations.get)
+    request = Operation(terminations.request)
+    cancel = Operation(terminations.cancel)
+    close = Operation(terminations.close)
+    certificate = Operation(terminations.certificate)
+    certificate_pdf = Streamed(terminations.certificate_pdf)
+    calendar = Operation(terminations.calendar)
+    calendar_of = Operation(terminations.calendar_of)
+
+
 class Ledger[R](Group[R]):
     """`client.ledger`: evidence."""
 
@@ -496,4 +513,5 @@ class Surface[R](Group[R]):
         self.sso = Sso(runner)
         self.retention = Retention(runner)
         self.holds = Holds(runner)
+        self.terminations = Terminations(runner)
         self.ledger = Ledger(runner)

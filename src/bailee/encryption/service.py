@@ -139,6 +139,23 @@ class Keyring:
         self._forget(tenant)
         return count
 
+    async def destroy_ordinary(self, tenant: TenantId) -> int:
+        """Deletes every key of a tenant but those of archives, and what they are wrapped with. Answers how many."""
+        async with self.database.tenant(tenant) as tx:
+            await store.hold_tenant_keys(tx)
+            ids = await store.list_key_ids(tx, but=ARCHIVE)
+            count = await store.delete_data_keys(tx, ids)
+            await store.announce_destroyed(tx, [*ids, _EVERY_KEY])
+        for key_id in ids:
+            self._cache.drop(tenant, key_id)
+        self._forget(tenant)
+        return count
+
+    async def count(self, tenant: TenantId) -> int:
+        """How many keys there are of a tenant, its own ones included."""
+        async with self.database.tenant_read(tenant) as tx:
+            return len(await store.list_key_ids(tx)) + len(await store.list_tenant_keys(tx))
+
     async def rotate_tenant_key(self, tenant: TenantId) -> int:
         """Makes a new version the one that wraps; what older ones wrapped stays readable. Answers the version."""
         async with self.database.tenant(tenant) as tx:

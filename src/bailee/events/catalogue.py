@@ -1046,6 +1046,51 @@ class HoldClosed(Details, frozen=True):
     keys: Count
 
 
+class TerminationRequested(Details, frozen=True):
+    action = "termination.requested"
+    side: Literal["tenant", "operator"]
+    grace_days: Count
+
+
+class TerminationCancelled(Details, frozen=True):
+    action = "termination.cancelled"
+
+
+class TerminationHastened(Details, frozen=True):
+    action = "termination.hastened"
+
+
+class TerminationBegun(Details, frozen=True):
+    action = "termination.deletion_begun"
+
+
+class TenantExported(Details, frozen=True):
+    action = "tenant.exported"
+    reach = Reach.READ
+    records: Count
+    files: Count
+
+    @property
+    def reached(self) -> int:
+        return self.records + self.files
+
+
+class TenantDeleted(Details, frozen=True):
+    action = "tenant.deleted"
+    certificate: Hex
+    """SHA-256 of the certificate in canonical JSON."""
+    number: Count
+    rows: Count
+    files: Count
+    keys: Count
+    accounts: Count
+
+
+class CertificateOpened(Details, frozen=True):
+    action = "tenant.certificate_opened"
+    way: Literal["staff", "link"]
+
+
 class ArchiveRead(Details, frozen=True):
     action = "archive.read"
     reach = Reach.READ

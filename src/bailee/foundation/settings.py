@@ -23,6 +23,7 @@ EMBEDDED = "embedded"
 _MAX_PORT = 65_535
 _MOST_EXPORTED = 10_000
 _EXPORT = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+_MOST_GRACE = 365
 _LEAST_DAYS = 30
 """Rules look back, incidents are found late: no event goes earlier."""
 _CLIENT_VARIABLES = frozenset({"BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG"})
@@ -193,6 +194,13 @@ class IncidentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Within so many days there is an exercise."""
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How contracts end."""
+
+    grace_days: int = 30
+    """For how long a customer that has ended the contract, or whose contract was ended, can take its data along."""
+
+
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """OpenTelemetry: spans and durations of requests, without anything personal."""
 
@@ -220,6 +228,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mail: MailSettings = MailSettings()
     monitoring: Monitoring = Monitoring()
     incidents: IncidentSettings = IncidentSettings()
+    retention: RetentionSettings = RetentionSettings()
     telemetry: Telemetry = Telemetry()
     logs: Logs = Logs()
     toms: str = ""
@@ -306,6 +315,8 @@ def _verify(settings: Settings) -> None:
     if settings.mail.host:
         _verify_mail(settings.mail)
     _verify_monitoring(settings.monitoring)
+    if not 0 <= settings.retention.grace_days <= _MOST_GRACE:
+        raise ConfigurationError(f"retention.grace_days is {settings.retention.grace_days}; choose 0 to {_MOST_GRACE}.")
 
 
 def _verify_monitoring(monitoring: Monitoring) -> None:

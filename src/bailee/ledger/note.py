@@ -132,6 +132,14 @@ class Signer:
         ]
         return f"{text}\n{''.join(lines)}"
 
+    def sign_text(self, text: str) -> str:
+        """Another text than a checkpoint as a signed note, with the Ed25519 key alone: the other signature is of
+        checkpoints. Its first line has to name a format, so that no checkpoint reads like it.
+        """
+        verifier = self.verifiers[0]
+        signature = base64.b64encode(verifier.key_id + self._ed25519.sign(text.encode())).decode()
+        return f"{text}\n{_DASH}{verifier.name} {signature}\n"
+
 
 def _cosigned(name: str, timestamp: int, checkpoint: Checkpoint) -> bytes:
     # struct cosigned_message of tlog-cosignature, for the whole tree: start 0, end = size
@@ -178,6 +186,14 @@ def open_checkpoint(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
 
     Raises ProofInvalid: for a malformed note, a bad signature of a known key, or a missing one.
     """
+    checkpoint = parse_checkpoint(open_note(note, verifiers))
+    if any(verifier.name != checkpoint.origin for verifier in verifiers):
+        raise ProofInvalid("The checkpoint is of another log than the keys are.")
+    return checkpoint
+
+
+def open_note(note: str, verifiers: Sequence[Verifier]) -> str:
+    """The text of a signed note that every one of `verifiers` has signed. Raises ProofInvalid."""
     text, separator, tail = note.rpartition("\n\n")
     if not separator or len(note) > MAX_NOTE or any(ord(c) < 32 and c != "\n" for c in note):  # noqa: PLR2004  ASCII controls
         raise ProofInvalid("That is not a signed note.")
@@ -198,10 +214,7 @@ def open_checkpoint(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
             signed.add((name, raw[:4]))
     if not known or signed != set(known):
         raise ProofInvalid("The note lacks a signature of a key that must have signed it.")
-    checkpoint = parse_checkpoint(text)
-    if any(verifier.name != checkpoint.origin for verifier in verifiers):
-        raise ProofInvalid("The checkpoint is of another log than the keys are.")
-    return checkpoint
+    return text
 
 
 def _decode(text: str) -> bytes:

@@ -120,7 +120,7 @@ class Holds:
         hold_id = new_id()
         await rows.insert_hold(
             tx, hold_id, origin="person", kind=new.kind, basis=basis, everything=new.everything, scope=scope,
-            ends_on=new.ends_on, by=_person(by), at=self._clock.now(),
+            ends_on=new.ends_on, by=person_of(by), at=self._clock.now(),
         )  # fmt: skip
         details = HoldRequested(
             new.kind.value, new.everything, len(scope.collections), len(scope.holders), len(scope.records)
@@ -156,7 +156,7 @@ class Holds:
             raise Conflict("Its last day has passed; ask for another.")
         # The key first: if this transaction fails it belongs to nothing, and opens nothing.
         key = await self._keyring.new_archive_key(tx.tenant)
-        await rows.set_decided(tx, hold_id, HoldState.ACTIVE, _person(by), self._clock.now(), key.key_id)
+        await rows.set_decided(tx, hold_id, HoldState.ACTIVE, person_of(by), self._clock.now(), key.key_id)
         await self._work(tx, hold_id)
         await self._events.record(tx, HoldApproved(hold.kind.value), by=by, on=_object(hold_id))
         return await self.get(tx, hold_id)
@@ -166,7 +166,7 @@ class Holds:
         """Does not put it into force, as another person than who asked. Raises NotFound, Conflict."""
         hold = await self._held(tx, hold_id, HoldState.REQUESTED)
         _verify_other(hold.requested_by, by)
-        await rows.set_decided(tx, hold_id, HoldState.REFUSED, _person(by), self._clock.now(), None)
+        await rows.set_decided(tx, hold_id, HoldState.REFUSED, person_of(by), self._clock.now(), None)
         await self._events.record(tx, HoldRefused(), by=by, on=_object(hold_id))
         return await self.get(tx, hold_id)
 
@@ -202,7 +202,7 @@ class Holds:
             raise Conflict("Something has been asked for already; decide that first.")
         if hold.origin == "floor":
             raise Conflict("The law imposed this by a floor; it ends on its day.")
-        await rows.set_change(tx, hold_id, change, _person(by), reason, to)
+        await rows.set_change(tx, hold_id, change, person_of(by), reason, to)
         details = msgspec.convert({"change": change.value, "reason": reason}, HoldChangeRequested)
         await self._events.record(tx, details, by=by, on=_object(hold_id))
         return await self.get(tx, hold_id)
@@ -325,15 +325,15 @@ class Holds:
         return self._clock.now().date()
 
 
-def _person(by: Principal) -> str:
-    """Only people hold something and let it go: a machine is no second person. Raises Forbidden."""
-    if by.kind not in (ActorKind.MEMBER, ActorKind.STAFF):
+def person_of(by: Principal) -> str:
+    """Only people hold something, let it go, or end a contract. Raises Forbidden for a machine."""
+    if by.kind not in (ActorKind.MEMBER, ActorKind.STAFF, ActorKind.SYSTEM):
         raise Forbidden("A person has to do this.")
     return by.id
 
 
 def _verify_other(first: str, by: Principal) -> None:
-    if _person(by) == first:
+    if person_of(by) == first:
         raise SecondPersonNeeded("You have asked for it; another person has to decide.")
 
 

@@ -13,6 +13,7 @@ from bailee.foundation.jobs import Jobs
 from bailee.foundation.objects import Objects
 from bailee.foundation.principal import system
 from bailee.retention.archive import DELETE_ARCHIVED_JOB, Archive, archive_lock
+from bailee.retention.deletion import Deletion
 from bailee.retention.holds import ARCHIVE_JOB
 from bailee.retention.rules import Rules
 from bailee.retention.sealing import archive_path
@@ -30,12 +31,14 @@ class RetentionJobs:
     """The jobs of this room."""
 
     def __init__(
-        self, database: Database, objects: Objects, rules: Rules, archive: Archive, jobs: Jobs, clock: Clock
+        self, database: Database, objects: Objects, rules: Rules, archive: Archive, deletion: Deletion, jobs: Jobs,
+        clock: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._objects = objects
         self._rules = rules
         self._archive = archive
+        self._deletion = deletion
         self._jobs = jobs
         self._clock = clock
 
@@ -43,6 +46,8 @@ class RetentionJobs:
         jobs = self._jobs
         jobs.register(ARCHIVE_JOB, self.work_on_hold)
         jobs.register(DELETE_ARCHIVED_JOB, self.delete_archived)
+        jobs.every("*/5 * * * *", "retention.terminations", self._deletion.round)
+        jobs.every("*/10 * * * *", "retention.certify", self._deletion.certify)
         jobs.every("7 * * * *", "retention.holds", self.holds)
         jobs.every("31 3 * * *", "retention.sweep", self.sweep)
         jobs.every("41 * * * *", "retention.rules", self.hourly)

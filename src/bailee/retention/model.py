@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -186,3 +187,45 @@ class Moved(msgspec.Struct, frozen=True):
     records: int = 0
     files: int = 0
     erased: int = 0
+
+
+class TerminationState(StrEnum):
+    REQUESTED = "requested"
+    """The grace period runs; it can be cancelled."""
+    CANCELLED = "cancelled"
+    DELETING = "deleting"
+    HELD = "held"
+    """All is deleted but what a legal hold keeps."""
+    COMPLETED = "completed"
+
+
+class Termination(msgspec.Struct, frozen=True):
+    """The end of a contract."""
+
+    tenant_id: TenantId
+    id: UUID
+    side: str
+    requested_by: str
+    requested_at: datetime
+    contract_ended_on: date | None
+    delete_from: datetime
+    state: TerminationState
+    tenant_name: str
+    began_at: datetime | None
+    closed_at: datetime | None
+    closed_by: str | None
+    counts: dict[str, int]
+    """What is deleted so far: rows by table; `files`, `keys`, `accounts`, `jobs`."""
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """A certificate of deletion as stored: the document in canonical JSON, and what proves it."""
+
+    tenant_id: TenantId
+    number: int
+    document: bytes
+    event_id: UUID
+    note: str
+    evidence: dict[str, Any] | None
+    issued_at: datetime
+    backups_gone_by: datetime | None

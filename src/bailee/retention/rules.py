@@ -46,6 +46,7 @@ SOON = timedelta(days=30)
 _FRESH_DAYS = 1
 """A subject without data that is younger may be just being written for."""
 _EVERY = 100_000
+_NIGHT = timedelta(days=1)
 _LOOKED_THROUGH = 20_000
 """Records that a preview opens at most, to read a date in them."""
 
@@ -76,6 +77,24 @@ class Rules:
         maps = await store.list_collections(tx, after="", limit=_EVERY)
         counts = await store.count_records(tx, [one.name for one in maps])
         return [await self._outlook(tx, one, counts.get(one.name, 0)) for one in maps]
+
+    async def left_lying(self, tx: TenantReader, since: datetime) -> bool:
+        """Whether anything was due at a moment and is still there. Where a date in the record decides it is enough that
+        the rule was executed since the night before: to look would be to open everything.
+        """
+        ran = {one.collection: one.ran_at for one in await rows.list_runs(tx)}
+        for one in await store.list_collections(tx, after="", limit=_EVERY):
+            rule = one.definition.rule()
+            if rule is None or one.updated_at > since:
+                continue
+            if rule.by_field:
+                if ran.get(one.name, one.updated_at) < since - _NIGHT:
+                    return True
+            elif (
+                await store.count_due(tx, _due(one.name, rule, await self._withholding.floor(tx, one.name)), since)
+            ).records:
+                return True
+        return False
 
     async def run(self, tenant: TenantId, *, by: Principal) -> Executed:
         """Deletes all that is due, because somebody wants it now."""

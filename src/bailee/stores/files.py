@@ -185,6 +185,11 @@ class Files:
         opened = [keys.get(key_id_of(row.metadata)) for row in rows]
         return [(row, _shown(tx.tenant, row, key) if key else None) for row, key in zip(rows, opened, strict=True)]
 
+    async def found(self, tx: TenantReader, name: str) -> OpenFile:
+        """A file as it is now. Raises NotFound."""
+        row, key = await self._find(tx, name)
+        return OpenFile(_shown(tx.tenant, row, key), tx.tenant, row.object_id)
+
     def whole(self, tenant: TenantId, row: FileRow, file: StoredFile) -> AsyncIterator[bytes]:
         """The plaintext of the very version that was found."""
         return self.content(OpenFile(file, tenant, row.object_id), 0, file.size)

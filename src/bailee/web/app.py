@@ -121,6 +121,7 @@ _TAGS = (
     "Notices",
     "Retention",
     "Legal holds",
+    "Terminations",
     "Measures",
     "Ledger",
 )
@@ -130,7 +131,7 @@ _PROVIDED = (
 )  # fmt: skip
 _MONITORING = ("alerts", "support_cases", "webhooks", "intake")
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises", "bulk")
-_RETENTION = ("limits", "rules", "holds")
+_RETENTION = ("limits", "rules", "holds", "terminations", "export", "certificates", "calendar")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")
 _ACCESS = (

@@ -1,6 +1,9 @@
 """Retention: what rules delete, their limits, and legal holds."""
 
 from datetime import date, datetime
+from typing import Any
+
+import msgspec
 
 from bailee.client.models.base import Model
 from bailee.client.models.data import File, Record
@@ -93,3 +96,51 @@ class WaitingErasure(Model, frozen=True, kw_only=True):
     until: date
     bases: tuple[str, ...] = ()
     began_at: datetime | None = None
+
+
+class Termination(Model, frozen=True, kw_only=True):
+    """The end of a contract. `state`: requested, cancelled, deleting, held or completed; `side` has asked for it."""
+
+    id: str
+    tenant_id: str
+    side: str
+    state: str
+    delete_from: datetime
+    tenant_name: str = ""
+    requested_by: str = ""
+    requested_at: datetime | None = None
+    contract_ended_on: date | None = None
+    began_at: datetime | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Certificate(Model, frozen=True, kw_only=True):
+    """A certificate of deletion: the document, the signed note over its digest, and the evidence bundle."""
+
+    format: str
+    certificate: dict[str, Any]
+    note: str
+    evidence: dict[str, Any]
+
+
+class HeldBackup(Model, frozen=True, kw_only=True):
+    """A backup that still holds something; without an id it is a server's log of changes."""
+
+    server: str
+    kind: str
+    taken_at: datetime
+    expires_at: datetime
+    id: str | None = None
+
+
+class RotationCalendar(Model, frozen=True, kw_only=True):
+    """Which backups hold something, from when it cannot be read any more, and by when all of it is gone."""
+
+    since: datetime
+    until: datetime | None = None
+    backups: tuple[HeldBackup, ...] = ()
+    unreadable_from: datetime | None = None
+    gone_by: datetime | None = None
+    backups_taken: bool = False

@@ -53,7 +53,11 @@ async def delete_subject(tx: TenantWriter, holder: bytes) -> int:
 
 async def insert_erasure(tx: TenantWriter, erasure_id: UUID, holder: bytes) -> None:
     await tx.run(
-        "INSERT INTO erasures (tenant_id, erasure_id, holder) VALUES (%s, %s, %s)", (tx.tenant, erasure_id, holder)
+        """
+        INSERT INTO erasures (tenant_id, erasure_id, holder, subject_since)
+        SELECT tenant_id, %s, holder, created_at FROM subjects WHERE holder = %s
+        """,
+        (erasure_id, holder),
     )
 
 
