@@ -26,6 +26,9 @@ from bailee.assurance import jobs as assurance_jobs
 from bailee.assurance.checks import bind_checks
 from bailee.assurance.service import Assurance
 from bailee.assurance.toms import load_toms
+from bailee.backup import checks as backup_checks
+from bailee.backup import services as backup_services
+from bailee.backup.services import BackupServices
 from bailee.encryption import checks as encryption_checks
 from bailee.encryption import store as encryption_store
 from bailee.encryption.cache import KeyCache
@@ -59,7 +62,7 @@ from bailee.monitoring import services as monitoring_services
 from bailee.monitoring.services import MonitoringServices
 from bailee.retention import checks as retention_checks
 from bailee.retention import services as retention_services
-from bailee.retention.rotation import NoRotation
+from bailee.retention.rotation import BackupDates
 from bailee.retention.services import RetentionServices
 from bailee.retention.withholding import Withholder
 from bailee.stores import checks as stores_checks
@@ -115,6 +118,7 @@ class Services(msgspec.Struct, frozen=True):
     monitoring: MonitoringServices
     incidents: IncidentServices
     retention: RetentionServices
+    backup: BackupServices
 
 
 def logins(settings: Settings) -> tuple[Login, Login]:
@@ -238,8 +242,14 @@ async def _compose(
         settings, database, events, mail, monitoring, tenants, reached, probes, vault, subjects, evidence_key, clock
     )  # fmt: skip
     incidents_jobs.register(jobs, incidents.breaches)
+    backup = backup_services.compose(
+        settings, database, keyring, objects, signer, ledger, events, jobs, mail, tenants, subjects, access.sessions,
+        clock, [],
+    )  # fmt: skip
+    backup.upkeep.register(jobs)
+    dates = BackupDates(backup.rotation, taken=settings.backup.scheduled)
     retention = retention_services.compose(
-        settings, database, keyring, objects, tenants, vault, files, subjects, withholder, NoRotation(), signer, mail,
+        settings, database, keyring, objects, tenants, vault, files, subjects, withholder, dates, signer, mail,
         events, jobs, clock,
     )  # fmt: skip
     retention.retention_jobs.register()
@@ -248,8 +258,9 @@ async def _compose(
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
         access.policies, access.sign_in, access.probe_people, access.factors,
         collections, vault, files, subjects, probes, hasher, monitoring.alerts, monitoring.rules,
-        incidents.incidents, incidents.exercises,
-        retention.deletion, retention.rules, retention.rotation,
+        incidents.incidents, incidents.exercises, backup.backups, backup.rotation, backup.releases, backup.drills,
+        backup.keys,
+        retention.deletion, retention.rules, retention.dates,
     ]  # fmt: skip
     checks = bind_checks(
         [
@@ -260,6 +271,7 @@ async def _compose(
             infrastructure_checks,
             incidents_checks,
             retention_checks,
+            backup_checks,
         ],
         available,
     )
@@ -277,7 +289,7 @@ async def _compose(
         jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
-        assurance=assurance, monitoring=monitoring, incidents=incidents, retention=retention,
+        assurance=assurance, monitoring=monitoring, incidents=incidents, backup=backup, retention=retention,
     )  # fmt: skip
 
 

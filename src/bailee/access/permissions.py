@@ -104,12 +104,14 @@ _HANDLING = _HELPING | _NOTIFYING | {
 """What whoever answers for incidents does."""
 
 _INFRASTRUCTURE = frozenset({
+    "backups.read", "backups.take", "backups.verify", "backups.drill", "backup_releases.request",
     "tenants.read", "tenants.create", "tenants.change", "tenants.move", "tenants.rotate_key",
     "tenant_keys.read", "tenant_keys.provision", "tenant_keys.withdraw", "tenants.invite_owner",
     "clients.read", "clients.register", "clients.change", "clients.rotate_secret", "clients.revoke",
     "events.read", "measures.check", "alerts.read", *_HELPING,
 })  # fmt: skip
 _SECURITY = frozenset({
+    "backups.read", "backups.verify", "backup_releases.request", "backup_releases.decide",
     "accounts.read", "accounts.invite", "accounts.withdraw_invitation", "accounts.disable", "accounts.enable",
     "accounts.off_board", "accounts.reset_factors", "sessions.end", "roles.grant", "roles.withdraw",
     "elevations.decide", "reviews.open", "reviews.close", "reviews.read", "privileges.report",
@@ -128,13 +130,14 @@ _SUPPORT = frozenset({
     "support_cases.look", "support_cases.end",
 })  # fmt: skip
 _AUDITOR = frozenset({
+    "backups.read",
     "tenants.read", "tenant_keys.read", "events.read", "accounts.read", "reviews.read", "privileges.report",
     "clients.read", "alerts.read", "incidents.read", "support_cases.read",
 })  # fmt: skip
 CRITICAL = frozenset({"tenants.close"})
 """What nobody holds standing: there is no way back from it."""
 _OWNER = _INFRASTRUCTURE | _SECURITY | _DATA_PROTECTION | _SUPPORT | _AUDITOR | _EVERY_STAFF_READS | {
-    "break_glass.seal",
+    "break_glass.seal", "backups.make_recovery_key",
 }  # fmt: skip
 
 STAFF_ROLES: dict[str, Role] = {

@@ -20,6 +20,7 @@ from bailee.access.store import sessions as rows
 from bailee.access.tokens import DEVICE, SESSION
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import (
+    EverySessionEnded,
     Factor,
     MfaEnrolmentBegun,
     SessionsEnded,
@@ -29,7 +30,7 @@ from bailee.events.catalogue import (
     SteppedUp,
     TenantSwitched,
 )
-from bailee.events.verbs import OWN, WITHIN
+from bailee.events.verbs import OWN, SYSTEM, WITHIN
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import OperatorReader, OperatorWriter
 from bailee.foundation.errors import NotFound
@@ -234,6 +235,14 @@ class Sessions:
         await rows.delete_devices(tx, account_id)
         await announce(tx)
         await self._events.record(tx, SessionsEndedForSomebody(count), by=by, on=Object("account", str(account_id)))
+        return count
+
+    @verb(EverySessionEnded, permission=SYSTEM)
+    async def end_everybody(self, tx: OperatorWriter, *, by: Principal) -> int:
+        """Ends all sessions, tokens and sign-ins under way: in a restored copy those are back that had been ended."""
+        count = await rows.delete_every_session(tx)
+        await announce(tx)
+        await self._events.record(tx, EverySessionEnded(count), by=by)
         return count
 
     # --- inside ---------------------------------------------------------------------------------------

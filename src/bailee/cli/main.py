@@ -43,6 +43,8 @@ _COMMANDS = {
     "retention": {"retention": "retention"},
     "holds": {"hold": "hold"},
     "terminations": {"termination": "termination", "verify-certificate": "verify"},
+    "backups": {"backup": "backup"},
+    "restoring": {"restore": "restore"},
     "authorisation": {"authorisation": "authorisation"},
 }  # fmt: skip
 for _module, _functions in _COMMANDS.items():

@@ -150,7 +150,9 @@ def run_up(settings: Settings, ready: Callable[[Ready], None]) -> None:
     """Runs everything until SIGTERM or SIGINT; calls `ready` once it serves."""
     stopping = _StopSignal()
     _verify_port_is_free(settings)
-    with DataDirectory(settings.data), running_clusters(settings) as clusters:
+    with DataDirectory(settings.data) as directory, ExitStack() as stack:
+        directory.verify_whole()
+        clusters = stack.enter_context(running_clusters(settings))
         run_migrations(settings)
         setup_url = asyncio.run(_begin(settings))
         server, worker = children = [Child("serve", settings), Child("worker", settings)]
@@ -265,6 +267,7 @@ def run_worker(settings: Settings) -> None:
                     services.sequencer.run(),
                     services.monitoring.detector.run(),
                     services.keyring.listen(),
+                    *([services.backup.keeper.run()] if services.settings.backup.scheduled else []),
                     *([services.monitoring.exporter.run()] if services.monitoring.exporter.exports else []),
                 )
             ]

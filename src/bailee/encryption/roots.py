@@ -22,6 +22,7 @@ from bailee.foundation.settings import Encryption
 
 _FILE_FORMAT, _TRANSIT_FORMAT = 1, 2
 _HEADER = "bailee-root-key v1"
+_FILE = "root.key"
 _ID = 4
 _NONCE = 12
 
@@ -202,10 +203,29 @@ def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
+def carry_root(settings: Encryption, data: Path, copy: Path) -> None:
+    """Gives a restored copy on this machine the root-key file, where it has none. Raises RootKeyInvalid for none here.
+
+    With another provider the key stays there, and the copy asks it.
+    """
+    target = copy / _FILE
+    if settings.root != "file" or target.exists():
+        return
+    source = data / _FILE
+    if not source.exists():
+        raise RootKeyInvalid(
+            f"{source} is missing, and without it the copy cannot be decrypted. Restore with the recovery kit, which "
+            "brings it."
+        )
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(source.read_bytes())
+
+
 def open_root(settings: Encryption, data: Path, *, create: bool) -> RootKey:
     """The root key that the settings name; `create` lets a missing file be made. Raises RootKeyInvalid."""
     if settings.root == "file":
-        return FileRoot(data / "root.key", create=create)
+        return FileRoot(data / _FILE, create=create)
     try:
         token = Secret(Path(settings.openbao_token_file).read_bytes().strip())
     except OSError as error:

@@ -100,6 +100,11 @@ class Keyring:
             raise KeyDestroyed("This was erased: its key no longer exists.")
         return found
 
+    async def existing(self, tenant: TenantId, ids: list[UUID]) -> set[UUID]:
+        """Which of these keys have not been destroyed; asks the keyring, not the cache."""
+        async with self.database.tenant_read(tenant) as tx:
+            return set(await store.list_existing(tx, ids))
+
     async def general_key(self, tenant: TenantId) -> DataKey:
         """The key for what belongs to no data subject."""
         known = self._general_ids.get(tenant)

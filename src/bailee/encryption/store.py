@@ -91,6 +91,10 @@ async def list_key_ids(tx: TenantReader, *, but: str = "") -> list[UUID]:
     return await tx.values("SELECT key_id FROM data_keys WHERE purpose <> %s ORDER BY key_id", (but,))
 
 
+async def list_existing(tx: TenantReader, ids: list[UUID]) -> list[UUID]:
+    return await tx.values("SELECT key_id FROM data_keys WHERE key_id = ANY(%s)", (ids,))
+
+
 async def hold_tenant_keys(tx: TenantWriter) -> None:
     """Keeps new data keys from being wrapped until `tx` ends."""
     await tx.values("SELECT version FROM tenant_keys FOR UPDATE")

@@ -205,6 +205,11 @@ class SessionsEnded(Details, frozen=True):
     count: Count
 
 
+class EverySessionEnded(Details, frozen=True):
+    action = "session.everybody_ended"
+    count: Count
+
+
 class SessionsEndedForSomebody(Details, frozen=True):
     action = "session.ended_for_somebody"
     count: Count
@@ -1113,6 +1118,98 @@ class EventsForgotten(Details, frozen=True):
 class EventsExported(Details, frozen=True):
     action = "events.exported"
     count: Count
+
+
+# --- backups ----------------------------------------------------------------------------------
+
+
+type _BackedUp = Literal["main", "keyring", "objects", "settings"]
+type _Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+type _Purpose = Literal["disaster_recovery", "legal_retention", "drill"]
+
+
+class RecoveryKeyMade(Details, frozen=True):
+    action = "backup.recovery_key_made"
+
+
+class BackupAsked(Details, frozen=True):
+    action = "backup.asked"
+    server: _BackedUp
+
+
+class BackupVerificationAsked(Details, frozen=True):
+    action = "backup.verification_asked"
+
+
+class BackupTaken(Details, frozen=True):
+    action = "backup.taken"
+    server: _BackedUp
+    kind: Literal["full", "incremental"]
+    generation: Name
+    plain: Count
+    size: Count
+    manifest: _Sha256
+    """What the manifest is held against, years later."""
+
+
+class BackupFailedToRun(Details, frozen=True):
+    action = "backup.failed"
+    server: _BackedUp
+    reason: Name
+
+
+class BackupsVerified(Details, frozen=True):
+    action = "backup.verified"
+    backups: Count
+    faults: Count
+
+
+class BackupsExpired(Details, frozen=True):
+    action = "backup.expired"
+    server: Literal["main", "keyring", "objects", "settings", "wal"]
+    count: Count
+
+
+class ReleaseRequested(Details, frozen=True):
+    action = "backup.release_requested"
+    purpose: _Purpose
+
+
+class ReleaseDecided(Details, frozen=True):
+    action = "backup.release_decided"
+    purpose: _Purpose
+    approved: bool
+
+
+class BackupKeyReleased(Details, frozen=True):
+    action = "backup.key_released"
+    purpose: _Purpose
+    people: Count
+    """Two; none where Bailee rehearses by itself, and shows nobody anything."""
+
+
+class DrillAsked(Details, frozen=True):
+    action = "backup.drill_asked"
+
+
+class DrillEnded(Details, frozen=True):
+    action = "backup.drill_ended"
+    passed: bool
+    rto_seconds: Count
+    rpo_seconds: Count
+    tables: Count
+    rows: Count
+    samples: Count
+
+
+class InstanceRestored(Details, frozen=True):
+    action = "backup.restored"
+    purpose: _Purpose
+    opened_with: Literal["recovery_key", "release", "drill"]
+    erasures: Count
+    terminations: Count
+    holds: Count
+    adopted_leaves: Count
 
 
 _AUTHENTICATION = ("session.", "device.", "client.token_", "client.authorised", "client.refused")

@@ -20,6 +20,7 @@ import signal
 import subprocess
 import tarfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict
@@ -35,6 +36,8 @@ from bailee.foundation.errors import ConfigurationError
 
 log = structlog.get_logger()
 
+UNFINISHED = "restore-unfinished"
+"""A file that marks a restored directory until everything has been replayed in it."""
 _ACCOUNT = "bailee"
 _SUPERUSER = "postgres"
 _OWNER = "bailee_owner"
@@ -50,6 +53,8 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "wal_level": "replica",
     "summarize_wal": "on",
+    "wal_keep_size": "512MB",  # a backup fetches at its end what was written meanwhile
+    "max_slot_wal_keep_size": "4GB",  # a repository that is away for long must not fill the disk
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -199,6 +204,14 @@ class DataDirectory:
             os.close(self._lock)
             self._lock = None
 
+    def verify_whole(self) -> None:
+        """Raises ConfigurationError for a copy that was restored and not yet brought up to what was erased since."""
+        if (self.path / UNFINISHED).exists():
+            raise ConfigurationError(
+                f"{self.path} is a restore that was not completed: what was erased since has not been erased in it. "
+                "Run `bailee restore` again, into an empty directory."
+            )
+
 
 class Cluster:
     """One PostgreSQL cluster in one directory."""
@@ -242,20 +255,24 @@ class Cluster:
         self._configure(staging)
         staging.rename(self.directory)
 
-    def start(self) -> None:
-        """Starts the server and waits until it answers, through crash recovery if it must."""
+    def start(self, options: Mapping[str, str] = {}, *, seconds: float = _START_SECONDS) -> None:
+        """Starts the server and waits until it answers, through crash recovery if it must.
+
+        `options` are settings beside ours, as a restore needs them. Raises ConfigurationError.
+        """
         self._end_orphan()
         self._configure(self.directory)
+        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.directory.parent / f"{self.name}-start.log").open("wb") as said:
             self.process = subprocess.Popen(
-                [self._root / "bin" / "postgres", "-D", self._place(self.directory), *_options()],
+                [self._root / "bin" / "postgres", "-D", self._place(self.directory), *_options(), *given],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
                 preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509  called from the main thread only
                 **self._identity(self.directory),
             )
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 psycopg.connect(self.admin_conninfo, connect_timeout=5).close()
@@ -290,6 +307,15 @@ class Cluster:
             self.process.wait(_STOP_SECONDS)
         log.info("postgresql stopped", cluster=self.name)
 
+    def adopt(self, directory: Path) -> None:
+        """Makes a directory that was restored, and all in it, the server account's, and nobody else's."""
+        directory.chmod(0o700)
+        if self._account.is_us:
+            return
+        for folder, folders, files in os.walk(directory):
+            for name in (".", *folders, *files):
+                os.chown(Path(folder) / name, self._account.uid, self._account.gid, follow_symlinks=False)
+
     def _provision(self) -> None:
         """Roles and database, each step repeatable."""
         with psycopg.connect(self.admin_conninfo, autocommit=True) as connection:
@@ -310,7 +336,8 @@ class Cluster:
         """Who may connect: the two system accounts concerned, as any of our roles."""
         names = {self._account.name, pwd.getpwuid(os.geteuid()).pw_name}
         users = (_SUPERUSER, _OWNER, *ROLES)
-        self._write(directory, "pg_hba.conf", "local all all peer map=bailee\n")
+        # `all` does not cover replication, which backups ask for.
+        self._write(directory, "pg_hba.conf", "local all,replication all peer map=bailee\n")
         self._write(
             directory, "pg_ident.conf", "".join(f"bailee {name} {user}\n" for name in sorted(names) for user in users)
         )

@@ -32,7 +32,11 @@ class Objects:
 
     async def put(self, name: str, content: bytes) -> None:
         """Stores `content`, durable on return, in place of what was there. Raises StorageFull."""
-        await anyio.to_thread.run_sync(self._write, self._path(name), iter((content,)))
+        await anyio.to_thread.run_sync(self.write, name, content)
+
+    def write(self, name: str, content: bytes) -> None:
+        """`put`, for whoever is in a thread of their own."""
+        self._write(self._path(name), iter((content,)))
 
     async def put_stream(self, name: str, content: AsyncIterable[bytes]) -> int:
         """Stores a stream of unknown length in constant memory; answers its size. Raises StorageFull."""

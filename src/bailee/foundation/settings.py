@@ -22,6 +22,8 @@ from bailee.foundation.errors import ConfigurationError
 EMBEDDED = "embedded"
 _MAX_PORT = 65_535
 _MOST_EXPORTED = 10_000
+_LEAST_SECONDS, _MOST_SECONDS = 0.5, 3600
+_MOST_COMPRESSION = 19
 _EXPORT = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 _MOST_GRACE = 365
 _LEAST_DAYS = 30
@@ -201,6 +203,69 @@ class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """For how long a customer that has ended the contract, or whose contract was ended, can take its data along."""
 
 
+class RepositorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A place for backups: a folder, or a bucket of an S3-compatible store."""
+
+    kind: Literal["folder", "s3"] = "folder"
+    path: str = ""
+    """`folder`: which; default `backups` in the data directory, which no loss of the disk survives."""
+    endpoint: str = ""
+    """`s3`: such as `https://s3.example.com`."""
+    bucket: str = ""
+    prefix: str = ""
+    region: str = "us-east-1"
+    access_key_file: str = ""
+    secret_key_file: str = ""
+    ca_file: str = ""
+    """Trust root of the store's certificate; default the system's."""
+
+
+class RotationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how long the backups of one server are kept, by generation; 0 for a generation that is not made."""
+
+    hourly: int
+    """Hours that the backup of each hour is kept."""
+    daily: int
+    """Days that the backup of each day is kept."""
+    weekly: int = 0
+    monthly: int = 0
+    """Months, of 31 days."""
+    yearly: int = 0
+    """Years, of 366 days."""
+    window_days: int = 7
+    """For how long any moment can be restored: so long WAL is kept, and a day more."""
+
+    @property
+    def longest_days(self) -> float:
+        """How old anything gets before it is deleted."""
+        return max(
+            self.hourly / 24, self.daily, self.weekly * 7, self.monthly * 31, self.yearly * 366, self.window_days + 1
+        )
+
+
+class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Backups of both servers and of what lies beside them."""
+
+    scheduled: bool = True
+    repository: RepositorySettings = RepositorySettings()
+    offsite: RepositorySettings | None = None
+    """A second place, apart from the first, to which everything is copied as it is."""
+    main: RotationSettings = RotationSettings(hourly=48, daily=15, weekly=5, monthly=12, window_days=14)
+    keyring: RotationSettings = RotationSettings(hourly=24, daily=7, window_days=6)
+    """Shorter than `main`: what is erased becomes unreadable when the last keyring from before is gone."""
+    rpo_seconds: int = 60
+    """The recovery point objective: how much may be lost, at most."""
+    wal_seconds: float = 5
+    """How often what the servers have written is stored."""
+    drill_days: int = 7
+    """Within so many days a restore is rehearsed."""
+    main_url: str = ""
+    keyring_url: str = ""
+    """For servers that are not embedded: a login with REPLICATION and BYPASSRLS that may read everything."""
+    compression: int = 3
+    """Of zstd: 1 is the fastest, 19 the smallest."""
+
+
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """OpenTelemetry: spans and durations of requests, without anything personal."""
 
@@ -229,6 +294,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     monitoring: Monitoring = Monitoring()
     incidents: IncidentSettings = IncidentSettings()
     retention: RetentionSettings = RetentionSettings()
+    backup: BackupSettings = BackupSettings()
     telemetry: Telemetry = Telemetry()
     logs: Logs = Logs()
     toms: str = ""
@@ -317,6 +383,47 @@ def _verify(settings: Settings) -> None:
     _verify_monitoring(settings.monitoring)
     if not 0 <= settings.retention.grace_days <= _MOST_GRACE:
         raise ConfigurationError(f"retention.grace_days is {settings.retention.grace_days}; choose 0 to {_MOST_GRACE}.")
+    _verify_backup(settings.backup)
+
+
+def _verify_backup(backup: BackupSettings) -> None:
+    for name, one in (("repository", backup.repository), ("offsite", backup.offsite)):
+        if one is None or one.kind == "folder":
+            continue
+        if not (one.endpoint.startswith("https://") and one.bucket and one.access_key_file and one.secret_key_file):
+            raise ConfigurationError(
+                f"backup.{name} needs endpoint (https), bucket, access_key_file and secret_key_file."
+            )
+    if backup.offsite is not None and backup.offsite == backup.repository:
+        raise ConfigurationError("backup.offsite is the repository itself; name another place, or none.")
+    if backup.offsite is not None and backup.offsite.kind == "folder" and not backup.offsite.path:
+        raise ConfigurationError("backup.offsite needs a path.")
+    for name, rotation in (("main", backup.main), ("keyring", backup.keyring)):
+        _verify_rotation(name, rotation)
+    if backup.keyring.longest_days >= backup.main.longest_days:
+        raise ConfigurationError(
+            "backup.keyring is kept as long as backup.main, or longer: erased data would stay readable in old backups "
+            "as long as these exist. Keep the keyring for a shorter time."
+        )
+    if not (_LEAST_SECONDS <= backup.wal_seconds <= _MOST_SECONDS and backup.wal_seconds < backup.rpo_seconds):
+        raise ConfigurationError("backup.wal_seconds is 0.5 to 3600, and shorter than backup.rpo_seconds.")
+    if not 1 <= backup.compression <= _MOST_COMPRESSION or backup.drill_days < 1:
+        raise ConfigurationError("backup.compression is 1 to 19, and backup.drill_days at least 1.")
+
+
+def _verify_rotation(name: str, rotation: RotationSettings) -> None:
+    if rotation.daily < 1 or min(msgspec.structs.astuple(rotation)) < 0 or rotation.window_days < 1:
+        raise ConfigurationError(f"backup.{name}: daily and window_days are at least 1, nothing is negative.")
+    if rotation.daily < rotation.hourly / 24 + 1:
+        raise ConfigurationError(
+            f"backup.{name}.daily: hourly backups rest on a daily one, which is kept a day longer."
+        )
+    if rotation.window_days + 1 > rotation.daily:
+        raise ConfigurationError(f"backup.{name}.window_days: at least a day shorter than daily, on which it rests.")
+    if rotation.weekly and rotation.weekly * 7 < rotation.daily + 7:
+        raise ConfigurationError(f"backup.{name}.weekly: daily backups rest on a weekly one, kept a week longer.")
+    if not rotation.weekly and (rotation.monthly or rotation.yearly):
+        raise ConfigurationError(f"backup.{name}: monthly and yearly backups need weekly ones.")
 
 
 def _verify_monitoring(monitoring: Monitoring) -> None:

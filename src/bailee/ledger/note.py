@@ -132,10 +132,13 @@ class Signer:
         ]
         return f"{text}\n{''.join(lines)}"
 
-    def sign_text(self, text: str) -> str:
-        """Another text than a checkpoint as a signed note, with the Ed25519 key alone: the other signature is of
-        checkpoints. Its first line has to name a format, so that no checkpoint reads like it.
+    def sign_statement(self, text: str) -> str:
+        """Something else than a checkpoint as a note, with the Ed25519 signature. `text` ends with a newline.
+
+        Its second line is no number, so that no statement can be taken for a checkpoint.
         """
+        if _SIZE.fullmatch(text.split("\n")[1]):
+            raise ProofInvalid("A statement does not look like a checkpoint.")
         verifier = self.verifiers[0]
         signature = base64.b64encode(verifier.key_id + self._ed25519.sign(text.encode())).decode()
         return f"{text}\n{_DASH}{verifier.name} {signature}\n"
@@ -186,14 +189,20 @@ def open_checkpoint(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
 
     Raises ProofInvalid: for a malformed note, a bad signature of a known key, or a missing one.
     """
-    checkpoint = parse_checkpoint(open_note(note, verifiers))
+    text = _signed_text(note, verifiers)
+    checkpoint = parse_checkpoint(text)
     if any(verifier.name != checkpoint.origin for verifier in verifiers):
         raise ProofInvalid("The checkpoint is of another log than the keys are.")
     return checkpoint
 
 
-def open_note(note: str, verifiers: Sequence[Verifier]) -> str:
-    """The text of a signed note that every one of `verifiers` has signed. Raises ProofInvalid."""
+def open_statement(note: str, verifiers: Sequence[Verifier]) -> str:
+    """The text of a note that the Ed25519 keys among `verifiers` have signed. Raises ProofInvalid."""
+    return _signed_text(note, [one for one in verifiers if isinstance(one, Ed25519Verifier)])
+
+
+def _signed_text(note: str, verifiers: Sequence[Verifier]) -> str:
+    """The text that every one of `verifiers` has signed. Raises ProofInvalid."""
     text, separator, tail = note.rpartition("\n\n")
     if not separator or len(note) > MAX_NOTE or any(ord(c) < 32 and c != "\n" for c in note):  # noqa: PLR2004  ASCII controls
         raise ProofInvalid("That is not a signed note.")

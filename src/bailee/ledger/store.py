@@ -106,3 +106,25 @@ async def latest_size(tx: OperatorReader) -> int:
 async def count_pending(tx: OperatorReader) -> int:
     count: int = await tx.value("SELECT count(*) FROM ledger_pending")
     return count
+
+
+# --- after a restore -----------------------------------------------------------------------------------
+
+
+async def list_pending(tx: OperatorReader) -> list[Pending]:
+    return await tx.all(Pending, "SELECT tenant_id, entry_id, entry FROM ledger_pending ORDER BY xid, position")
+
+
+async def delete_pending(tx: OperatorWriter, tenant_id: UUID, entry_id: UUID) -> None:
+    await tx.run("DELETE FROM ledger_pending WHERE tenant_id = %s AND entry_id = %s", (tenant_id, entry_id))
+
+
+async def insert_leaf(tx: OperatorWriter, tenant_id: UUID, entry_id: UUID, index: int, entry: bytes) -> None:
+    await tx.run(
+        "INSERT INTO ledger_leaves (tenant_id, entry_id, leaf_index, entry) VALUES (%s, %s, %s, %s)",
+        (tenant_id, entry_id, index, entry),
+    )
+
+
+async def set_size(tx: OperatorWriter, size: int) -> None:
+    await tx.run("UPDATE ledger_state SET size = %s", (size,))

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import msgspec
 
+from bailee.backup.rotation import HeldBackup
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database, OperatorReader
 from bailee.foundation.errors import NotFound
 from bailee.foundation.ids import TenantId
 from bailee.retention.model import TerminationState
-from bailee.retention.rotation import HeldBackup, Rotation
+from bailee.retention.rotation import BackupDates
 from bailee.retention.store import terminations as rows
 from bailee.stores.vault import Vault
 from bailee.tenants.service import Tenants
@@ -33,11 +34,11 @@ class CalendarView(msgspec.Struct, frozen=True):
 class Calendar:
     """Looks into the rotation of backups."""
 
-    def __init__(self, database: Database, tenants: Tenants, vault: Vault, rotation: Rotation, clock: Clock) -> None:
+    def __init__(self, database: Database, tenants: Tenants, vault: Vault, dates: BackupDates, clock: Clock) -> None:
         self._database = database
         self._tenants = tenants
         self._vault = vault
-        self._rotation = rotation
+        self._dates = dates
         self._clock = clock
 
     async def of_tenant(self, tx: OperatorReader, tenant_id: UUID) -> CalendarView:
@@ -58,7 +59,5 @@ class Calendar:
             return await self._view(tx, span.since, span.until)
 
     async def _view(self, tx: OperatorReader, since: datetime, until: datetime | None) -> CalendarView:
-        holding = await self._rotation.holding(tx, since=since, until=until or self._clock.now())
-        return CalendarView(
-            since, until, holding.backups, holding.unreadable_from, holding.gone_by, self._rotation.configured
-        )
+        holding = await self._dates.holding(tx, since=since, until=until or self._clock.now())
+        return CalendarView(since, until, holding.backups, holding.unreadable_from, holding.gone_by, self._dates.taken)

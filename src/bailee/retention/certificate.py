@@ -9,7 +9,7 @@ import msgspec
 from bailee.ledger.commitment import canonical
 from bailee.ledger.errors import ProofInvalid
 from bailee.ledger.evidence import Evidence, verify_evidence
-from bailee.ledger.note import Ed25519Verifier, Verifier, open_note
+from bailee.ledger.note import Verifier, open_statement
 
 FORMAT = "bailee-certificate/v1"
 
@@ -44,8 +44,7 @@ def verify_certificate(signed: SignedCertificate, verifiers: Sequence[Verifier])
     # 1. The digest of the document.
     sha256 = hashlib.sha256(canonical(signed.certificate)).hexdigest()
     # 2. The note is over this digest, by the log's Ed25519 key.
-    ed25519 = [one for one in verifiers if isinstance(one, Ed25519Verifier)]
-    if open_note(signed.note, ed25519) != note_text(sha256):
+    if open_statement(signed.note, verifiers) != note_text(sha256):
         raise ProofInvalid("The note is about another document: the certificate was altered.")
     # 3. The event is in the log, under a checkpoint that every key has signed.
     try:

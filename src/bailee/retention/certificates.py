@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from bailee.backup.rotation import Holding
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import CertificateOpened, TenantDeleted
 from bailee.events.verbs import ANYONE, SYSTEM
@@ -29,7 +30,7 @@ from bailee.ledger.errors import LedgerPending
 from bailee.ledger.note import Signer
 from bailee.retention.certificate import FORMAT, SignedCertificate, note_text
 from bailee.retention.model import Certificate, Termination, TerminationState
-from bailee.retention.rotation import Holding, Rotation
+from bailee.retention.rotation import BackupDates
 from bailee.retention.store import terminations as rows
 from bailee.tenants.service import Tenants
 
@@ -41,12 +42,12 @@ class Certificates:
     """Issues certificates, and gives them out."""
 
     def __init__(
-        self, database: Database, tenants: Tenants, rotation: Rotation, signer: Signer, mail: Mail,
+        self, database: Database, tenants: Tenants, dates: BackupDates, signer: Signer, mail: Mail,
         base_url: str, events: Events, clock: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._tenants = tenants
-        self._rotation = rotation
+        self._dates = dates
         self._signer = signer
         self._mail = mail
         self._base = base_url
@@ -66,8 +67,8 @@ class Certificates:
             raise NotFound
         now = self._clock.now()
         since = (await self._tenants.get(tx, tenant)).created_at
-        holding = await self._rotation.holding(tx, since=since, until=now)
-        document = _document(1, found, since, now, kept, holding, configured=self._rotation.configured)
+        holding = await self._dates.holding(tx, since=since, until=now)
+        document = _document(1, found, since, now, kept, holding, configured=self._dates.taken)
         token = secrets.token_urlsafe(32)
         expires = now + timedelta(days=_LINK_DAYS)
         await self._keep(tx, found, 1, document, holding.gone_by, _digest(token), expires, by=by)
@@ -85,7 +86,7 @@ class Certificates:
             first = next((one for one in await rows.list_certificates(tx, tenant) if one.number == 1), None)
             if first is None or left:
                 return False
-            holding = await self._rotation.holding(tx, since=since, until=first.issued_at)
+            holding = await self._dates.holding(tx, since=since, until=first.issued_at)
             if holding.backups:
                 return False
             await self.complete_second(tx, tenant, kept, by=by)
@@ -100,7 +101,7 @@ class Certificates:
         if found is None:
             raise NotFound
         since, now = (await self._tenants.get(tx, tenant)).created_at, self._clock.now()
-        document = _document(2, found, since, now, kept, Holding(), configured=self._rotation.configured)
+        document = _document(2, found, since, now, kept, Holding([], None, None), configured=self._dates.taken)
         await self._keep(tx, found, 2, document, None, None, None, by=by)
 
     async def _keep(
@@ -116,7 +117,7 @@ class Certificates:
         )
         on = Object("tenant", str(found.tenant_id))
         event = await self._events.record(tx, details, by=by, on=on, tenant=found.tenant_id)
-        note = self._signer.sign_text(note_text(sha256))
+        note = self._signer.sign_statement(note_text(sha256))
         certificate = Certificate(found.tenant_id, number, raw, event, note, None, self._clock.now(), gone_by)
         await rows.insert_certificate(tx, certificate, digest, expires)
 

@@ -10,7 +10,7 @@ from bailee.foundation.database import Database
 from bailee.foundation.ids import TenantId
 from bailee.foundation.settings import EMBEDDED, Settings
 from bailee.retention.deletion import Deletion
-from bailee.retention.rotation import Rotation
+from bailee.retention.rotation import BackupDates
 from bailee.retention.rules import Rules
 from bailee.retention.store import evidence as rows
 from bailee.retention.store import tenants as tenant_rows
@@ -44,21 +44,21 @@ async def terminated_are_gone(database: Database, deletion: Deletion, clock: Clo
 
 
 @check("retention.rotation_on_time", measure="11.2", every=timedelta(hours=1))
-async def rotation_on_time(database: Database, rotation: Rotation, settings: Settings, clock: Clock) -> Finding:
+async def rotation_on_time(database: Database, dates: BackupDates, settings: Settings, clock: Clock) -> Finding:
     """Looks for backups past their date, and for certificates whose date has passed without the second one."""
     async with database.operator_read() as tx:
-        overdue = await rotation.overdue(tx)
+        overdue = await dates.overdue(tx)
         late = await rows.list_late_certificates(tx, clock.now() - _LATE)
     one_server = settings.database.main != EMBEDDED and settings.database.main == settings.database.keyring
     facts: Facts = {
-        "backups_taken": rotation.configured, "backups_past_their_date": len(overdue),
+        "backups_taken": dates.taken, "backups_past_their_date": len(overdue),
         "certificates_late": [str(one) for one in late][:_SHOWN], "keyring_on_the_same_server": one_server,
     }  # fmt: skip
     if overdue or late:
         return Finding(
             Verdict.BROKEN, f"{len(overdue)} backups and {len(late)} certificates are past their date.", facts
         )
-    if not rotation.configured:
+    if not dates.taken:
         return Finding(Verdict.ATTENTION, "Bailee takes no backups here: it cannot tell when others expire.", facts)
     if one_server:
         return Finding(

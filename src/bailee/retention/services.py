@@ -19,7 +19,7 @@ from bailee.retention.export import Export
 from bailee.retention.holds import Holds
 from bailee.retention.jobs import RetentionJobs
 from bailee.retention.limits import Limits
-from bailee.retention.rotation import Rotation
+from bailee.retention.rotation import BackupDates
 from bailee.retention.rules import Rules
 from bailee.retention.terminations import Terminations
 from bailee.retention.withholding import Withholder
@@ -41,13 +41,13 @@ class RetentionServices(msgspec.Struct, frozen=True):
     deletion: Deletion
     certificates: Certificates
     calendar: Calendar
-    rotation: Rotation
+    dates: BackupDates
     retention_jobs: RetentionJobs
 
 
 def compose(
     settings: Settings, database: Database, keyring: Keyring, objects: Objects, tenants: Tenants, vault: Vault,
-    files: Files, subjects: Subjects, withholder: Withholder, rotation: Rotation, signer: Signer, mail: Mail,
+    files: Files, subjects: Subjects, withholder: Withholder, dates: BackupDates, signer: Signer, mail: Mail,
     events: Events, jobs: Jobs, clock: Clock,
 ) -> RetentionServices:  # fmt: skip
     """Builds them. The withholder is made before: the rooms below ask it."""
@@ -55,7 +55,7 @@ def compose(
     archive = Archive(database, keyring, vault, files, subjects, objects, events, jobs, clock)
     holds = Holds(database, keyring, vault, archive, events, jobs, clock)
     certificates = Certificates(
-        database, tenants, rotation, signer, mail, settings.base_url, events, clock
+        database, tenants, dates, signer, mail, settings.base_url, events, clock
     )  # fmt: skip
     deletion = Deletion(database, keyring, objects, tenants, certificates, events, clock)
     return RetentionServices(
@@ -67,7 +67,7 @@ def compose(
         export=Export(database, vault, files, holds, events, clock),
         deletion=deletion,
         certificates=certificates,
-        calendar=Calendar(database, tenants, vault, rotation, clock),
-        rotation=rotation,
+        calendar=Calendar(database, tenants, vault, dates, clock),
+        dates=dates,
         retention_jobs=RetentionJobs(database, objects, rules, archive, deletion, jobs, clock),
     )

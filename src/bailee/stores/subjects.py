@@ -16,6 +16,7 @@ As long as the archive holds something of the person the erasure waits. When tha
 touches nothing that has been stored on the person since.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -23,6 +24,7 @@ import msgspec
 from bailee.encryption.service import Keyring
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import SubjectErased, SubjectErasureBegun, SubjectErasureWaits, SubjectViewed
+from bailee.events.verbs import SYSTEM
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import TenantReader, TenantWriter
 from bailee.foundation.errors import NotFound
@@ -168,6 +170,23 @@ class Subjects:
         return ErasureReceipt(
             self._clock.now(), gone.records, gone.files, gone.keys, event, "waiting", withheld.until, withheld.bases
         )
+
+    @verb(SubjectErased, permission=SYSTEM)
+    async def _erase_returned(self, tx: TenantWriter, holder: bytes, *, by: Principal) -> ErasureReceipt:
+        erasure_id = new_id()
+        await store.insert_erasure(tx, erasure_id, holder)
+        return await self.erase(tx, erasure_id, by=by)
+
+    async def erase_again(self, tx: TenantWriter, holder: bytes, *, before: datetime | None, by: Principal) -> bool:
+        """Erases a person whom a restore has brought back, if it was there `before`; says whether it was.
+
+        Somebody who came again after the erasure stays.
+        """
+        since = await store.subject_since(tx, holder)
+        if since is None or (before is not None and since >= before):
+            return False
+        await self._erase_returned(tx, holder, by=by)
+        return True
 
     async def _holder(self, tx: TenantWriter, subject: str) -> bytes:
         verify_subject(None, subject)

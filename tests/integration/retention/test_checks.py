@@ -6,11 +6,12 @@ import pytest
 
 from bailee.assembly import Services
 from bailee.assurance import Finding, Verdict
+from bailee.backup.rotation import HeldBackup, Holding
 from bailee.foundation.database import OperatorReader
 from bailee.foundation.ids import TenantId, new_id
 from bailee.retention import checks
 from bailee.retention.model import Purpose
-from bailee.retention.rotation import HeldBackup, Holding
+from bailee.retention.rotation import BackupDates
 from bailee.tenants.model import Tenant
 from tests.integration.retention.test_holds import look, place, sql
 from tests.integration.retention.test_rules import age, map_with
@@ -38,11 +39,11 @@ async def _lawful(services: Services) -> Finding:
 class Rotation:
     """Backups as a test has them."""
 
-    configured = True
+    taken = True
     late: list[HeldBackup] = []  # noqa: RUF012  one test, one instance
 
     async def holding(self, tx: OperatorReader, *, since: Any, until: Any) -> Holding:  # noqa: ARG002  the protocol's
-        return Holding()
+        return Holding([], None, None)
 
     async def overdue(self, tx: OperatorReader) -> list[HeldBackup]:  # noqa: ARG002  the protocol's
         return self.late
@@ -80,7 +81,8 @@ async def test_a_backup_or_a_certificate_past_its_date_breaks_11_2(alone: tuple[
         return (await checks.rotation_on_time(services.database, of, services.settings, services.clock)).verdict
 
     assert await verdict() is Verdict.HOLDS
-    assert await verdict(services.retention.rotation) is Verdict.ATTENTION  # no backups are taken here
+    none = BackupDates(services.backup.rotation, taken=False)
+    assert await verdict(none) is Verdict.ATTENTION
     await ended(services, tenant)
     await delete(services, tenant)
     assert await verdict() is Verdict.HOLDS

@@ -15,6 +15,7 @@ import pytest
 
 from bailee.access.permissions import STAFF_ROLES, TENANT_ROLES
 from bailee.assembly import Services
+from bailee.backup.rotation import HeldBackup, Holding
 from bailee.foundation.database import OperatorReader
 from bailee.foundation.errors import Conflict, Error, NotFound
 from bailee.foundation.ids import TenantId, new_id
@@ -26,7 +27,6 @@ from bailee.retention.certificate import SignedCertificate, parse_certificate, v
 from bailee.retention.deletion import KEPT, in_order
 from bailee.retention.model import Purpose, Termination, TerminationState
 from bailee.retention.pdf import render_certificate
-from bailee.retention.rotation import HeldBackup, Holding
 from bailee.retention.store import terminations as rows
 from bailee.tenants.model import Tenant, TenantState
 from tests.integration.retention.test_holds import content, end, person, place, sql, work
@@ -337,7 +337,7 @@ async def test_a_hold_keeps_its_archive_and_nothing_else_until_it_ends(services:
 class Calendar:
     """A rotation with one backup that holds everything until a moment."""
 
-    configured = True
+    taken = True
 
     def __init__(self, services: Services) -> None:
         self.now = services.clock.now
@@ -345,7 +345,7 @@ class Calendar:
 
     async def holding(self, tx: OperatorReader, *, since: Any, until: Any) -> Holding:  # noqa: ARG002  the protocol's
         if self.now() >= self.gone_by:
-            return Holding()
+            return Holding([], None, None)
         held = HeldBackup(new_id(), "main", "full", since, self.gone_by)
         return Holding([held], self.gone_by - timedelta(days=20), self.gone_by)
 
@@ -357,7 +357,7 @@ async def test_the_second_certificate_comes_when_the_last_backup_is_gone(
     services: Services, full: TenantId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rotation = Calendar(services)
-    monkeypatch.setattr(services.retention.certificates, "_rotation", rotation)
+    monkeypatch.setattr(services.retention.certificates, "_dates", rotation)
     await ended(services, full)
     await delete(services, full)
     first = await certificate(services, full)
@@ -404,7 +404,7 @@ async def test_the_calendar_tells_what_still_holds_a_tenant_or_a_person(
     services: Services, full: TenantId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calendar = services.retention.calendar
-    monkeypatch.setattr(calendar, "_rotation", Calendar(services))
+    monkeypatch.setattr(calendar, "_dates", Calendar(services))
     async with services.database.operator_read() as tx:
         whole = await calendar.of_tenant(tx, full)
     assert whole.until is None

@@ -186,6 +186,19 @@ async def delete_sessions(tx: OperatorWriter, account_id: UUID, *, but: UUID | N
     )
 
 
+async def delete_every_session(tx: OperatorWriter) -> int:
+    """Everybody's sessions, tokens, links and sign-ins under way; answers how many sessions."""
+    await tx.run("UPDATE accounts SET epoch = epoch + 1")
+    await tx.run("DELETE FROM pending_sign_ins")
+    await tx.run("DELETE FROM device_requests")
+    await tx.run("DELETE FROM links")
+    await tx.run("DELETE FROM challenges")
+    await tx.run("DELETE FROM access_tokens")
+    await tx.run("DELETE FROM oauth_refresh_tokens")
+    await tx.run("DELETE FROM oauth_grants")
+    return await tx.run("DELETE FROM sessions")
+
+
 async def delete_resting_sessions(tx: OperatorWriter, account_id: UUID, most: int) -> int:
     """Ends the sessions of an account that are too many, those first that have rested longest."""
     return await tx.run(

@@ -66,6 +66,7 @@ from bailee.stores.store.subjects import (
     insert_subjects,
     list_waiting,
     set_waiting,
+    subject_since,
     take_subject,
 )
 
@@ -130,6 +131,7 @@ __all__ = [
     "list_versions",
     "list_waiting",
     "set_waiting",
+    "subject_since",
     "take_subject",
     "update_collection",
     "update_record",

@@ -47,6 +47,12 @@ async def has_subject(tx: TenantReader, holder: bytes) -> bool:
     return found
 
 
+async def subject_since(tx: TenantReader, holder: bytes) -> datetime | None:
+    """Since when something is held on a person."""
+    moment: datetime | None = await tx.value("SELECT created_at FROM subjects WHERE holder = %s", (holder,))
+    return moment
+
+
 async def delete_subject(tx: TenantWriter, holder: bytes) -> int:
     return await tx.run("DELETE FROM subjects WHERE holder = %s", (holder,))
 

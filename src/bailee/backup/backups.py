@@ -1,0 +1,289 @@
+"""Taking backups, one server at a time: what is due, the copying, and the record of it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import anyio.to_thread
+import msgspec
+import psycopg
+import structlog
+
+from bailee.backup.age import Recipient
+from bailee.backup.copying import Task, copy_objects, copy_server, copy_settings
+from bailee.backup.errors import BackupDamaged, BackupFailed
+from bailee.backup.keys import BackupKeys
+from bailee.backup.manifest import Index, Manifest, merged, read_manifest, write_manifest
+from bailee.backup.model import POSTGRES, SERVERS, Backup, Generation, Server
+from bailee.backup.repository import Repository
+from bailee.backup.schedule import RECENT, Plan, expiry, plan, planned
+from bailee.backup.store import catalogue
+from bailee.backup.tools import Source, Tools
+from bailee.backup.volumes import unseal, verify_hash
+from bailee.events import Events, Object, verb
+from bailee.events.catalogue import BackupAsked, BackupFailedToRun, BackupTaken, BackupVerificationAsked
+from bailee.events.verbs import SYSTEM
+from bailee.foundation.clock import Clock
+from bailee.foundation.database import Database, OperatorReader, OperatorWriter
+from bailee.foundation.errors import Conflict, Error, FieldError, Invalid, NotFound
+from bailee.foundation.ids import new_id
+from bailee.foundation.jobs import Jobs
+from bailee.foundation.principal import Principal
+from bailee.foundation.settings import BackupSettings, RotationSettings
+from bailee.ledger.note import Signer
+
+log = structlog.get_logger()
+
+TAKE_JOB, VERIFY_JOB = "backup.take", "backup.verify_all"
+_LOCKS = {server: 0x62616B00 + number for number, server in enumerate(SERVERS)}
+_SETTINGS_FILES = ["bailee.toml", "root.key", "tls"]
+_INCREMENTAL_FROM = 17
+_DIED = "The process that took it ended."
+
+type Progress = Callable[[int], None]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What backups work with: the servers, PostgreSQL's programs, the repository, and where our own files are."""
+
+    data: Path
+    sources: dict[str, Source]
+    tools: Tools
+    repository: Repository
+    signer: Signer
+
+
+class Backups:
+    """Takes them, and knows which there are."""
+
+    def __init__(
+        self, database: Database, place: Place, keys: BackupKeys, events: Events, jobs: Jobs,
+        settings: BackupSettings, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self.place = place
+        self._keys = keys
+        self._events = events
+        self._jobs = jobs
+        self.settings = settings
+        self._clock = clock
+
+    def rotation(self, server: Server) -> RotationSettings:
+        """How the backups of a server are kept."""
+        return self.settings.keyring if server == "keyring" else self.settings.main
+
+    @property
+    def servers(self) -> list[Server]:
+        """What can be backed up here: a server only where there is a login for it."""
+        return [one for one in SERVERS if one not in POSTGRES or one in self.place.sources]
+
+    # --- asking -------------------------------------------------------------------------------------
+
+    @verb(BackupAsked, permission="backups.take")
+    async def ask(self, tx: OperatorWriter, server: str, *, by: Principal) -> None:
+        """Has a worker take a backup now, beside those that are due by themselves. Raises Invalid, Conflict."""
+        if server not in self.servers:
+            choose = f"Choose one of {', '.join(self.servers)}."
+            raise Invalid("There is no such server.", errors=[FieldError("server", choose)])
+        if await self._keys.recovery_recipient(tx) is None:
+            raise Conflict("There is no recovery key yet. Make one first, and lock the recovery kit away.")
+        await self._jobs.enqueue(tx, TAKE_JOB, lock=f"backup:{server}", server=server)
+        await self._events.record(tx, msgspec.convert({"server": server}, BackupAsked), by=by)
+
+    @verb(BackupVerificationAsked, permission="backups.verify")
+    async def ask_verification(self, tx: OperatorWriter, *, by: Principal) -> None:
+        """Has a worker read everything again that lies in the repository."""
+        await self._jobs.enqueue(tx, VERIFY_JOB, lock="backup:verify")
+        await self._events.record(tx, BackupVerificationAsked(), by=by)
+
+    async def page(
+        self, tx: OperatorReader, *, server: str | None = None, before: UUID | None = None, limit: int = 100
+    ) -> list[Backup]:
+        """Newest first."""
+        return await catalogue.list_backups(tx, server=server, before=before, limit=limit)
+
+    async def get(self, tx: OperatorReader, backup_id: UUID) -> Backup:
+        """Raises NotFound."""
+        found = await catalogue.find_backup(tx, backup_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    # --- taking ---------------------------------------------------------------------------------------
+
+    async def take(
+        self, server: Server, *, by: Principal, asked: bool = False, full: bool = False,
+        progress: Progress = lambda _bytes: None,
+    ) -> Manifest | None:  # fmt: skip
+        """Takes the backup that is due; `asked` for, also where none is. None when there is nothing to do.
+
+        Raises BackupFailed, RepositoryUnavailable, StorageFull; Conflict without a recovery key.
+        """
+        async with self.alone(server) as free:
+            if not free:
+                return None
+            async with self._database.operator_read() as tx:
+                present = await catalogue.list_complete(tx, server)
+                recovery = await self._keys.recovery_recipient(tx)
+                recipients = await self._keys.recipients(tx)
+            if recovery is None:
+                if not asked:
+                    return None
+                raise Conflict("There is no recovery key yet. Make one first: `bailee backup init`.")
+            # What else a machine has of the settings is there: the root key goes to the recovery key alone.
+            to = [recovery] if server == "settings" else recipients
+            chosen = self._plan(server, present, asked=asked)
+            if chosen is None:
+                return None
+            if full:
+                chosen = Plan(chosen.generation, "full", None)
+            return await self._take(server, chosen, to, progress, by)
+
+    async def read(self, backup: Backup) -> Manifest:
+        """The manifest of a backup, as signed and as the ledger knows it. Raises BackupDamaged."""
+        return await anyio.to_thread.run_sync(
+            read_manifest, self.place.repository, backup.server, backup.id, self.place.signer.verifiers,
+            backup.manifest_sha256,
+        )  # fmt: skip
+
+    async def open_index(self, manifest: Manifest) -> Index:
+        """The list of what a backup holds, opened with the drill key. Raises BackupDamaged, KeyRefused."""
+        identity = await self._keys.drill_identity()
+
+        def run() -> Index:
+            name = f"{manifest.prefix}/index.zst.age"
+            sealed = self.place.repository.get(name)
+            verify_hash(name, sealed, manifest.index)
+            return msgspec.msgpack.decode(unseal(sealed, [identity]), type=Index)
+
+        return await anyio.to_thread.run_sync(run)
+
+    async def listing(self, backup: Backup) -> Index:
+        """The same for a backup, that of objects whole: with what it rests on."""
+        index = await self.open_index(await self.read(backup))
+        if backup.server != "objects" or backup.parent_id is None:
+            return index
+        async with self._database.operator_read() as tx:
+            base = await self.get(tx, backup.parent_id)
+        return merged(await self.listing(base), index)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    def _plan(self, server: Server, present: list[Backup], *, asked: bool) -> Plan | None:
+        rotation = self.rotation(server)
+        if server == "settings":  # small, and of use only whole
+            rotation = msgspec.structs.replace(rotation, hourly=0, weekly=0, monthly=0, yearly=0)
+        due = plan(rotation, present, self._clock.now(), extra=RECENT if server == "objects" else {})
+        if due is None and asked:
+            return planned(rotation, present, Generation.HOURLY if rotation.hourly else Generation.DAILY)
+        return due
+
+    async def _take(
+        self, server: Server, chosen: Plan, recipients: list[Recipient], progress: Progress, by: Principal
+    ) -> Manifest | None:
+        parent = await self._base(server, chosen)
+        if chosen.parent is not None and parent is None:
+            chosen = Plan(chosen.generation, "full", None)
+        task = Task(
+            new_id(), self.place.signer.origin, server, chosen.kind, chosen.generation, chosen.parent, recipients,
+            self.settings.compression, self._clock.now,
+            lambda moment: expiry(self.rotation(server), chosen.generation, moment),
+        )  # fmt: skip
+        async with self._database.operator() as tx:
+            await catalogue.fail_unfinished(tx, server, _DIED)
+            await catalogue.insert_backup(
+                tx, task.id, server, task.kind, task.generation, task.parent, self._clock.now()
+            )
+        try:
+            manifest = await self._copy(task, parent, progress)
+            if manifest is None:
+                async with self._database.operator() as tx:
+                    await catalogue.delete_unneeded(tx, task.id)
+                return None
+            digest = await anyio.to_thread.run_sync(write_manifest, self.place.repository, manifest, self.place.signer)
+        except (Error, psycopg.Error, OSError) as error:
+            failure = error if isinstance(error, Error) else BackupFailed(f"{type(error).__name__} while copying.")
+            async with self._database.operator() as tx:
+                await self._note_failure(tx, task, failure, by=by)
+            raise failure from error
+        async with self._database.operator() as tx:
+            await self._note_taken(tx, manifest, digest, by=by)
+        log.info("backup taken", server=server, kind=task.kind, generation=task.generation.value, bytes=manifest.size)
+        return manifest
+
+    async def _copy(self, task: Task, parent: Index | None, progress: Progress) -> Manifest | None:
+        place = self.place
+        if task.server == "objects":
+            base = parent or Index()
+            return await anyio.to_thread.run_sync(copy_objects, task, place.repository, place.data / "objects", base)
+        if task.server == "settings":
+            return await anyio.to_thread.run_sync(copy_settings, task, place.repository, place.data, _SETTINGS_FILES)
+        source = place.sources[task.server]
+        since = parent.manifest if parent else None
+        return await anyio.to_thread.run_sync(
+            lambda: copy_server(task, place.repository, place.tools, source, server_major(source), since, progress)
+        )
+
+    async def _base(self, server: Server, chosen: Plan) -> Index | None:
+        """What the backup rests on, opened; None when it rests on nothing, or that is of no use any more."""
+        if chosen.parent is None:
+            return None
+        async with self._database.operator_read() as tx:
+            parent = await self.get(tx, chosen.parent)
+        try:
+            if server in POSTGRES:
+                now = await anyio.to_thread.run_sync(identify, self.place.sources[server])
+                if now.major < _INCREMENTAL_FROM or (now.system_id, now.timeline, now.major) != (
+                    parent.system_id, parent.timeline, parent.major,
+                ):  # fmt: skip  # upgraded, restored or made anew: there is nothing to build upon
+                    return None
+            return await self.listing(parent)
+        except BackupDamaged as error:
+            log.warning("the backup to build upon is damaged; taking a full one", reason=error.detail)
+            return None
+
+    @verb(BackupTaken, permission=SYSTEM)
+    async def _note_taken(self, tx: OperatorWriter, manifest: Manifest, digest: str, *, by: Principal) -> None:
+        await catalogue.complete_backup(tx, manifest, digest)
+        details = BackupTaken(
+            manifest.server, manifest.kind, manifest.generation.value, manifest.plain, manifest.size, digest
+        )
+        await self._events.record(tx, details, by=by, on=Object("backup", str(manifest.id)))
+
+    @verb(BackupFailedToRun, permission=SYSTEM)
+    async def _note_failure(self, tx: OperatorWriter, task: Task, error: Error, *, by: Principal) -> None:
+        await catalogue.fail_backup(tx, task.id, error.detail)
+        details = BackupFailedToRun(task.server, error.code)
+        await self._events.record(tx, details, by=by, on=Object("backup", str(task.id)))
+
+    @asynccontextmanager
+    async def alone(self, server: Server) -> AsyncIterator[bool]:
+        """Whether nobody else, in any process, backs this server up; nobody does while the block runs."""
+        async with self._database.session() as connection:
+            row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCKS[server],))).fetchone()
+            yield bool(row and row[0])
+
+
+class Identified(msgspec.Struct, frozen=True):
+    """Which cluster a server runs."""
+
+    major: int
+    system_id: str
+    timeline: int
+
+
+def identify(source: Source) -> Identified:
+    """Raises psycopg.Error."""
+    with psycopg.connect(source.conninfo, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT system_identifier::text, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
+        ).fetchone()
+        if row is None:
+            raise BackupFailed("The server does not say which it is.")
+        return Identified(connection.info.server_version // 10_000, str(row[0]), int(row[1]))
+
+
+def server_major(source: Source) -> int:
+    """The server's major version. Raises psycopg.Error."""
+    return identify(source).major

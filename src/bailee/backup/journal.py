@@ -1,0 +1,113 @@
+"""What a restore must not undo: erasures, ended contracts and holds, written beside the backups within a minute.
+
+    journal/<first leaf>-<last leaf>.zst.age       signed, as every object that no manifest vouches for
+
+The journal is read off the events in the ledger's order. A crash after an object is stored and before the position is
+kept: it is written again; replaying something twice changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import anyio.to_thread
+import msgspec
+
+from bailee.backup.age import Identity
+from bailee.backup.keys import BackupKeys
+from bailee.backup.model import Replayed
+from bailee.backup.repository import Repository
+from bailee.backup.store import journal as rows
+from bailee.backup.volumes import Sealer, seal_signed, unseal_signed
+from bailee.foundation.database import Database
+from bailee.foundation.ids import TenantId
+from bailee.ledger.note import Signer, Verifier
+
+ROOT = "journal"
+_LEVEL = 3
+_BATCH = 1000
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One thing that a restored copy has to take over."""
+
+    leaf: int
+    at: datetime
+    tenant: UUID
+    action: str
+    object: str
+    details: dict[str, Any] = {}
+
+
+class Replayer(Protocol):
+    """A room whose acts outlive a restore."""
+
+    actions: frozenset[str]
+    """The events that tell of them."""
+
+    async def describe(self, tenant: TenantId, object_id: str, action: str) -> dict[str, Any]:
+        """What is needed to do it again, beside the event's object: kept in the journal, sealed."""
+        ...
+
+    async def replay(self, entry: Entry) -> Replayed:
+        """Does it again where the restored copy does not have it; twice is once."""
+        ...
+
+
+class Journal:
+    """Writes the journal while the instance lives."""
+
+    def __init__(
+        self, database: Database, repository: Repository, keys: BackupKeys, signer: Signer,
+        replayers: Sequence[Replayer],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._repository = repository
+        self._keys = keys
+        self._signer = signer
+        self.replayers = list(replayers)
+
+    async def write(self) -> int:
+        """Brings the journal up to the numbered events; answers how many entries were added."""
+        actions = sorted(action for one in self.replayers for action in one.actions)
+        count = 0
+        while True:
+            async with self._database.operator_read() as tx:
+                recipients = await self._keys.recipients(tx)
+                start, size = await rows.find_position(tx)
+                found = await rows.list_events(tx, actions, start, size, _BATCH)
+            if not recipients:
+                return count
+            if found:
+                await self._store([await self._entry(one) for one in found], Sealer(recipients, _LEVEL))
+                count += len(found)
+            after = found[-1].leaf_index + 1 if len(found) == _BATCH else size
+            if found or after - start >= _BATCH:
+                async with self._database.operator() as writer:
+                    await rows.set_position(writer, after)
+            if len(found) < _BATCH:
+                return count
+
+    async def _entry(self, row: rows.JournalRow) -> Entry:
+        tenant = TenantId(row.tenant_id)
+        for one in self.replayers:
+            if row.action in one.actions:
+                extra = await one.describe(tenant, row.object_id, row.action)
+                return Entry(row.leaf_index, row.occurred_at, tenant, row.action, row.object_id, extra)
+        raise AssertionError("only what a replayer asked for was read")
+
+    async def _store(self, entries: list[Entry], sealer: Sealer) -> None:
+        name = f"{ROOT}/{entries[0].leaf:020}-{entries[-1].leaf:020}.zst.age"
+        sealed = seal_signed(sealer, self._signer, name, msgspec.json.encode(entries))
+        await anyio.to_thread.run_sync(self._repository.put, name, sealed)
+
+
+def read_journal(repository: Repository, identities: Sequence[Identity], verifiers: Sequence[Verifier]) -> list[Entry]:
+    """Every entry, in the ledger's order, each once. Raises BackupDamaged."""
+    found: dict[tuple[int, str], Entry] = {}
+    for one in repository.list(ROOT):
+        raw = unseal_signed(one.name, repository.get(one.name), identities, verifiers)
+        for entry in msgspec.json.decode(raw, type=list[Entry]):
+            found[entry.leaf, entry.object] = entry
+    return [found[key] for key in sorted(found)]

@@ -1,0 +1,259 @@
+"""Restoring: into a new directory, server by server, up to a running cluster.
+
+What is durable after each step, and what a crash leaves:
+
+1. the mark: the directory is unfinished, and nothing starts in it. A crash from here on leaves a directory that
+   only a new restore (into another one) makes good.
+2. the data directories, joined from full and incremental backups; the WAL beside them; objects and settings.
+3. recovery: PostgreSQL replays the WAL up to the moment and opens a new timeline.
+4. the replay of what must survive (see `replay.py`), in the restored instance itself.
+5. the mark is removed: the copy is open.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from bailee.backup.copying import chunk_name
+from bailee.backup.errors import BackupDamaged, RestoreRefused
+from bailee.backup.manifest import Index, Manifest
+from bailee.backup.planning import Access, RestorePlan, ServerPlan, open_index
+from bailee.backup.tarindex import Entry, slices
+from bailee.backup.tools import Tools
+from bailee.backup.volumes import unpack, unseal
+from bailee.backup.wal import fetch_segments
+from bailee.foundation.cluster import UNFINISHED, Cluster, SystemAccount
+from bailee.foundation.errors import ConfigurationError, StorageFull
+
+log = structlog.get_logger()
+
+_ROOM = 1.1
+_RECOVERY_SECONDS = 24 * 3600
+_ENDED_BEFORE = "recovery ended before configured recovery target was reached"
+
+type Progress = Callable[[int], None]
+
+
+def _quiet(_bytes: int) -> None:
+    """Nobody watches."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a copy is made, with whose programs and as which account."""
+
+    directory: Path
+    root: Path
+    account: SystemAccount
+
+    def cluster(self, server: str) -> Cluster:
+        return Cluster(server, self.directory / server, self.root, self.account)
+
+    @property
+    def tools(self) -> Tools:
+        return Tools(self.root)
+
+
+def begin(target: Target, plan: RestorePlan) -> None:
+    """Step 1. Raises RestoreRefused for a directory that is not empty, a wrong version, or too little room."""
+    major = target.root.name.removeprefix("postgresql-").split(".")[0]
+    for one in (plan.main, plan.keyring):
+        part = one.newest.postgres
+        if part is not None and str(part.major) != major:
+            raise RestoreRefused(
+                f"The backup of {one.server} is of PostgreSQL {part.major}, and this Bailee brings {major}. Restore it "
+                f"with a Bailee of its time, and upgrade with pg_upgrade, or give a backup taken since the upgrade."
+            )
+    directory = target.directory
+    if directory.exists() and any(directory.iterdir()):
+        raise RestoreRefused(f"{directory} is not empty. Restore into a new directory: what is there is not touched.")
+    try:
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        directory.chmod(0o711)
+    except OSError as error:
+        raise RestoreRefused(f"{directory} cannot be made: {error.strerror}.") from None
+    needed = sum(one.plain + one.wal_end - _start_lsn(one) for one in (plan.main, plan.keyring))
+    needed += sum(one.size for one in plan.objects.objects)
+    free = shutil.disk_usage(directory).free
+    if needed * _ROOM > free:
+        raise RestoreRefused(
+            f"The restore needs about {needed * _ROOM / 1e9:.1f} GB in {directory}, and {free / 1e9:.1f} GB are free."
+        )
+    (directory / UNFINISHED).write_text("bailee restore 1\n")
+
+
+def restore_server(access: Access, plan: ServerPlan, target: Target, progress: Progress = _quiet) -> Path:
+    """Step 2 for one server: its data directory, and the WAL to replay beside it. Raises BackupDamaged, StorageFull."""
+    directory = target.directory / plan.server
+    parts = [directory] if len(plan.chain) == 1 else [
+        target.directory / f"{plan.server}.part{number}" for number in range(len(plan.chain))
+    ]  # fmt: skip
+    with _room_told():
+        for manifest, part in zip(plan.chain, parts, strict=True):
+            extract(access, manifest, part, progress)
+        if len(parts) > 1:
+            target.tools.combine(parts, directory)
+            for part in parts:
+                shutil.rmtree(part)
+        place = _wal_directory(target, plan.server)
+        place.mkdir(mode=0o700)
+        fetch_wal(access, plan, place, _start_lsn(plan), plan.wal_end)
+    return directory
+
+
+def extract(access: Access, manifest: Manifest, directory: Path, progress: Progress = _quiet) -> None:
+    """The files of one backup, written from several volumes at once. Raises BackupDamaged."""
+    index = open_index(access, manifest)
+    lay_out(index.entries, directory)
+
+    def take(offset: int, content: bytes) -> None:
+        view = memoryview(content)
+        for entry, low, high in slices(index.entries, offset, offset + len(view)):
+            _write(directory / entry.name, low - entry.offset, view[low - offset : high - offset])
+        progress(len(view))
+
+    unpack(access.repository, manifest.prefix, manifest.volumes, access.identities, take)
+
+
+def fetch_wal(access: Access, plan: ServerPlan, place: Path, start: int, end: int) -> None:
+    """The WAL of [start, end), as files for the server to take. Raises BackupDamaged."""
+    part = plan.newest.postgres
+    if part is None or end <= start:
+        return
+    for name, content in fetch_segments(
+        access.repository, plan.stretches, part.timeline, start, end, access.identities, access.verifiers
+    ):
+        (place / name).write_bytes(content)
+
+
+def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
+    """Step 3: starts the server, lets it replay the WAL up to the moment, and answers it running.
+
+    Raises RestoreRefused when the server does not get there.
+    """
+    cluster = target.cluster(plan.server)
+    for lock in cluster.directory.glob(".s.PGSQL.*.lock"):  # our sockets lie in the cluster, and their locks with them
+        lock.unlink()
+    for old in (cluster.directory / "log").glob("*.log"):  # what is read below is of this start
+        old.unlink()
+    cluster.adopt(cluster.directory)
+    wal = _wal_directory(target, plan.server)
+    cluster.adopt(wal)
+    (cluster.directory / "recovery.signal").touch(mode=0o600)
+    cluster.adopt(cluster.directory / "recovery.signal")
+    options = {"restore_command": f"cp ../{wal.name}/%f %p", "recovery_target_action": "promote", "hot_standby": "off",
+               "recovery_target_timeline": "current"}  # fmt: skip
+    aimed = dict(options)
+    if plan.target:
+        aimed["recovery_target_name"] = plan.target
+    elif plan.at is not None:
+        aimed["recovery_target_time"] = plan.at.astimezone(UTC).isoformat()
+    try:
+        cluster.start(aimed, seconds=_RECOVERY_SECONDS)
+    except ConfigurationError as error:
+        if plan.at is None or not _said(cluster, _ENDED_BEFORE):
+            raise RestoreRefused(f"{plan.server} did not recover: {error.detail}") from None
+        if plan.wal_end < plan.wal_all:  # the moment lies further on than it seemed: the server goes on from there
+            with _room_told():
+                fetch_wal(access, plan, wal, plan.wal_end, plan.wal_all)
+            return recover(access, msgspec.structs.replace(plan, wal_end=plan.wal_all), target)
+        # Nothing was committed between the last of the WAL and the moment: its end is the state of the moment.
+        cluster.start(options, seconds=_RECOVERY_SECONDS)
+    return cluster
+
+
+def restore_objects(access: Access, listing: Index, directory: Path, progress: Progress = _quiet) -> None:
+    """The objects, each verified against its hashes. Raises BackupDamaged, StorageFull."""
+    with _room_told():
+        for stored in listing.objects:
+            path = directory / stored.name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(path, "xb", opener=_private) as file:
+                for digest in stored.chunks:
+                    content = unseal(access.repository.get(chunk_name(digest)), access.identities)
+                    file.write(content)
+                    progress(len(content))
+            if path.stat().st_size != stored.size:
+                raise BackupDamaged(f"The object {stored.name} is not as long as it was.")
+
+
+def restore_settings(access: Access, manifest: Manifest, directory: Path) -> None:
+    """Settings, certificates and root-key file, as far as they are not there. Raises BackupDamaged, KeyRefused."""
+    extract(access, manifest, directory)
+
+
+def complete(target: Target) -> None:
+    """Step 5."""
+    for server in ("main", "keyring"):
+        shutil.rmtree(_wal_directory(target, server), ignore_errors=True)
+    (target.directory / UNFINISHED).unlink()
+    handle = os.open(target.directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def destroy(target: Target) -> None:
+    """Removes a scratch copy, whole."""
+    shutil.rmtree(target.directory, ignore_errors=True)
+
+
+def lay_out(entries: Iterable[Entry], directory: Path) -> None:
+    """The directories and empty files. Raises BackupDamaged for a name that leads out."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for entry in entries:
+        if entry.name.startswith("/") or ".." in entry.name.split("/"):
+            raise BackupDamaged("A file of the backup has a name that leads out of its directory.")
+        path = directory / entry.name
+        if entry.kind == "directory":
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, stat.S_IMODE(entry.mode) & 0o700)
+            )
+
+
+def _write(path: Path, offset: int, content: memoryview) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    try:
+        while content:
+            count = os.pwrite(handle, content, offset)
+            content, offset = content[count:], offset + count
+    finally:
+        os.close(handle)
+
+
+def _wal_directory(target: Target, server: str) -> Path:
+    return target.directory / f"{server}.wal"
+
+
+def _start_lsn(plan: ServerPlan) -> int:
+    return plan.newest.postgres.stop_lsn if plan.newest.postgres else plan.wal_end
+
+
+def _said(cluster: Cluster, text: str) -> bool:
+    for file in (cluster.directory / "log").glob("*.log"):
+        with contextlib.suppress(OSError):
+            if text in file.read_text(errors="replace"):
+                return True
+    return False
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextlib.contextmanager
+def _room_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFull(f"The copy could not be written ({error.strerror}); it is not complete.") from error

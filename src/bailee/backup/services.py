@@ -1,0 +1,90 @@
+"""The services of this room, wired."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bailee.access.sessions import Sessions
+from bailee.backup.backups import Backups, Place
+from bailee.backup.copies import Copies
+from bailee.backup.drills import Drills
+from bailee.backup.journal import Journal, Replayer
+from bailee.backup.keeping import WalKeeper
+from bailee.backup.keys import BackupKeys
+from bailee.backup.letters import Letters
+from bailee.backup.releases import Releases
+from bailee.backup.replay import AccessReplayer, Replay, SubjectReplayer
+from bailee.backup.repository import open_repository
+from bailee.backup.rotation import Rotation
+from bailee.backup.tools import Source, Tools, database_of
+from bailee.backup.upkeep import Upkeep
+from bailee.encryption.service import Keyring
+from bailee.events import Events
+from bailee.foundation.clock import Clock
+from bailee.foundation.cluster import embedded_conninfo, unpack_postgresql
+from bailee.foundation.database import Database
+from bailee.foundation.jobs import Jobs
+from bailee.foundation.mail import Mail
+from bailee.foundation.objects import Objects
+from bailee.foundation.settings import EMBEDDED, Settings
+from bailee.ledger.note import Signer
+from bailee.ledger.service import Ledger
+from bailee.stores.subjects import Subjects
+from bailee.tenants.service import Tenants
+
+
+class BackupServices(msgspec.Struct, frozen=True):
+    """Everything about backups."""
+
+    keys: BackupKeys
+    backups: Backups
+    rotation: Rotation
+    copies: Copies
+    journal: Journal
+    releases: Releases
+    drills: Drills
+    replay: Replay
+    keeper: WalKeeper
+    upkeep: Upkeep
+
+
+def compose(
+    settings: Settings, database: Database, keyring: Keyring, objects: Objects, signer: Signer, ledger: Ledger,
+    events: Events, jobs: Jobs, mail: Mail, tenants: Tenants, subjects: Subjects, sessions: Sessions, clock: Clock,
+    replayers: Sequence[Replayer],
+) -> BackupServices:  # fmt: skip
+    """Builds them. `replayers` are those of the rooms above. Raises ConfigurationError."""
+    repository = open_repository(settings.backup.repository, settings.data)
+    offsite = open_repository(settings.backup.offsite, settings.data) if settings.backup.offsite else None
+    place = Place(settings.data, sources(settings), Tools(unpack_postgresql(settings.data)), repository, signer)
+    letters = Letters(settings.base_url)
+    keys = BackupKeys(keyring, ledger, events, repository.place, clock)
+    backups = Backups(database, place, keys, events, jobs, settings.backup, clock)
+    releases = Releases(keys, events, mail, letters, clock)
+    rotation = Rotation(database, backups, offsite, events, clock)
+    copies = Copies(database, backups, offsite)
+    every: list[Replayer] = [SubjectReplayer(database, subjects), AccessReplayer(database), *replayers]
+    journal = Journal(database, repository, keys, signer, every)
+    drills = Drills(database, backups, releases, events, jobs, mail, letters, settings, clock)
+    return BackupServices(
+        keys=keys,
+        backups=backups,
+        rotation=rotation,
+        copies=copies,
+        journal=journal,
+        releases=releases,
+        drills=drills,
+        replay=Replay(database, keyring, objects, signer, subjects, tenants, sessions, events, every),
+        keeper=WalKeeper(database, backups, keys),
+        upkeep=Upkeep(
+            settings, database, backups, keys, rotation, copies, journal, drills, events, mail, letters, clock
+        ),
+    )
+
+
+def sources(settings: Settings) -> dict[str, Source]:
+    """How the servers are reached for backups: as superuser where they are ours, else by the logins that are set."""
+    if settings.database.main == EMBEDDED:
+        return {name: Source(name, embedded_conninfo(settings.data / name, "postgres")) for name in ("main", "keyring")}
+    given = {"main": settings.backup.main_url, "keyring": settings.backup.keyring_url}
+    return {name: Source(name, url, database_of(url)) for name, url in given.items() if url}
