@@ -253,6 +253,8 @@ async def _compose(
         events, jobs, clock,
     )  # fmt: skip
     retention.retention_jobs.register()
+    backup.journal.replayers.extend(retention.replayers)
+    backup.replay.replayers.extend(retention.replayers)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,

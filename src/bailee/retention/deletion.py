@@ -129,7 +129,10 @@ class Deletion:
             raise Conflict("The grace period is not over.")
         await rows.set_state(tx, tenant, TerminationState.REQUESTED, TerminationState.DELETING, None)
         await rows.set_notify(tx, tenant, await member_rows.list_emails_in(tx, tenant, ["owner"]))
-        if (await self._tenants.get(tx, tenant)).state is not TenantState.TERMINATED:
+        present = (await self._tenants.get(tx, tenant)).state
+        if present not in (TenantState.TERMINATING, TenantState.TERMINATED):  # as in a restored copy
+            await self._tenants.move(tx, tenant, to=TenantState.TERMINATING, by=_TERMINATION)
+        if present is not TenantState.TERMINATED:
             await self._tenants.move(tx, tenant, to=TenantState.TERMINATED, by=_TERMINATION)
         on = Object("tenant", str(tenant))
         await self._events.record(tx, TerminationBegun(), by=by, on=on, tenant=tenant)

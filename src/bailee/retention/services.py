@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bailee.backup.journal import Replayer
 from bailee.encryption.service import Keyring
 from bailee.events import Events
 from bailee.foundation.clock import Clock
@@ -19,6 +20,7 @@ from bailee.retention.export import Export
 from bailee.retention.holds import Holds
 from bailee.retention.jobs import RetentionJobs
 from bailee.retention.limits import Limits
+from bailee.retention.replaying import ErasureReplayer, HoldReplayer, TerminationReplayer
 from bailee.retention.rotation import BackupDates
 from bailee.retention.rules import Rules
 from bailee.retention.terminations import Terminations
@@ -43,6 +45,8 @@ class RetentionServices(msgspec.Struct, frozen=True):
     calendar: Calendar
     dates: BackupDates
     retention_jobs: RetentionJobs
+    replayers: list[Replayer]
+    """What a restored copy takes over."""
 
 
 def compose(
@@ -70,4 +74,9 @@ def compose(
         calendar=Calendar(database, tenants, vault, dates, clock),
         dates=dates,
         retention_jobs=RetentionJobs(database, objects, rules, archive, deletion, jobs, clock),
+        replayers=[
+            ErasureReplayer(database, subjects),
+            HoldReplayer(database, keyring, archive, clock),
+            TerminationReplayer(database, deletion),
+        ],
     )

@@ -86,13 +86,13 @@ class Withholder:
         return None if kept is None or kept.until is None else Withheld(kept.until, kept.bases)
 
     @verb(HoldImposed, permission=WITHIN)
-    async def impose(self, tx: TenantWriter, holder: bytes, kept: LawKept, *, by: Principal) -> None:
+    async def impose(self, tx: TenantWriter, kept: LawKept, *, by: Principal) -> None:
         """Moves it to the archive, under a hold that the floor imposes.
 
         The hold's key is durable in the keyring before; when `tx` fails, it belongs to nothing and opens nothing.
         """
         hold_id, now = new_id(), self._clock.now()
-        scope = Scope(sorted({row.collection for row, _ in kept.records}), [holder], [])
+        scope = Scope([], [], sorted(row.record_id for row, _ in kept.records))
         await hold_rows.insert_hold(
             tx, hold_id, origin="floor", kind=HoldKind.OTHER_LAW, basis=kept.basis, everything=False, scope=scope,
             ends_on=kept.until, by=by.id, at=now,

@@ -144,7 +144,7 @@ class Subjects:
         """Moves what floors keep of a person to the archive; whether there was anything."""
         kept = await self._withholding.due_to_law(tx, holder)
         if kept is not None:
-            await self._withholding.impose(tx, holder, kept, by=by)
+            await self._withholding.impose(tx, kept, by=by)
         return kept is not None
 
     async def _delete(self, tx: TenantWriter, holder: bytes, key_id: UUID | None) -> _Erased:

@@ -48,7 +48,7 @@ class Withholding(Protocol):
     async def due_to_law(self, tx: TenantWriter, holder: bytes) -> LawKept | None:
         """What floors keep of a person, held against change."""
 
-    def impose(self, tx: TenantWriter, /, holder: bytes, kept: LawKept, *, by: Principal) -> Awaitable[None]:
+    def impose(self, tx: TenantWriter, /, kept: LawKept, *, by: Principal) -> Awaitable[None]:
         """Moves that to the archive, in `tx`."""
 
     async def withheld(self, tx: TenantReader, holder: bytes) -> Withheld | None:
