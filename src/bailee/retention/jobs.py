@@ -46,7 +46,7 @@ class RetentionJobs:
         jobs = self._jobs
         jobs.register(ARCHIVE_JOB, self.work_on_hold)
         jobs.register(DELETE_ARCHIVED_JOB, self.delete_archived)
-        jobs.every("*/5 * * * *", "retention.terminations", self._deletion.round)
+        jobs.every("* * * * *", "retention.terminations", self._deletion.round)
         jobs.every("*/10 * * * *", "retention.certify", self._deletion.certify)
         jobs.every("7 * * * *", "retention.holds", self.holds)
         jobs.every("31 3 * * *", "retention.sweep", self.sweep)
