@@ -61,6 +61,11 @@ from bailee.ledger.service import Ledger
 from bailee.monitoring import checks as monitoring_checks
 from bailee.monitoring import services as monitoring_services
 from bailee.monitoring.services import MonitoringServices
+from bailee.retention import checks as retention_checks
+from bailee.retention import services as retention_services
+from bailee.retention.rotation import BackupDates
+from bailee.retention.services import RetentionServices
+from bailee.retention.withholding import Withholder
 from bailee.stores import checks as stores_checks
 from bailee.stores.collection import Collections
 from bailee.stores.files import Files
@@ -113,6 +118,7 @@ class Services(msgspec.Struct, frozen=True):
     assurance: Assurance
     monitoring: MonitoringServices
     incidents: IncidentServices
+    retention: RetentionServices
     backup: BackupServices
 
 
@@ -220,10 +226,11 @@ async def _compose(
         settings.access,
         clock,
     )
-    collections = Collections(events, jobs)
-    vault = Vault(keyring, events, clock)
+    withholder = Withholder(keyring, events, clock)
+    collections = Collections(withholder, events, jobs)
+    vault = Vault(keyring, withholder, events, clock)
     files = Files(database, keyring, vault, objects, events, jobs, clock, settings.web.max_file_bytes)
-    subjects = Subjects(keyring, vault, files, events, jobs, clock)
+    subjects = Subjects(keyring, vault, files, withholder, events, jobs, clock)
     probes = Probes(database, tenants, collections, vault, files)
     reached = Reached(collections, vault)
     webhook_key = DataKey(_WEBHOOK_KEY, await keyring.instance_secret("webhooks", KEY))
@@ -241,6 +248,14 @@ async def _compose(
         clock, [],
     )  # fmt: skip
     backup.upkeep.register(jobs)
+    dates = BackupDates(backup.rotation, taken=settings.backup.scheduled)
+    retention = retention_services.compose(
+        settings, database, keyring, objects, tenants, vault, files, subjects, withholder, dates, signer, mail,
+        events, jobs, clock,
+    )  # fmt: skip
+    retention.retention_jobs.register()
+    backup.journal.replayers.extend(retention.replayers)
+    backup.replay.replayers.extend(retention.replayers)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,
@@ -249,6 +264,7 @@ async def _compose(
         collections, vault, files, subjects, probes, hasher, monitoring.alerts, monitoring.rules,
         incidents.incidents, incidents.exercises, backup.backups, backup.rotation, backup.releases, backup.drills,
         backup.keys,
+        retention.deletion, retention.rules, retention.dates,
     ]  # fmt: skip
     checks = bind_checks(
         [
@@ -258,6 +274,7 @@ async def _compose(
             monitoring_checks,
             infrastructure_checks,
             incidents_checks,
+            retention_checks,
             backup_checks,
         ],
         available,
@@ -276,7 +293,7 @@ async def _compose(
         jobs=jobs, mail=mail, tenants=tenants, hasher=hasher, passwords=passwords, access=access,
         provider=provider, federation=federation, upkeep=upkeep,
         collections=collections, vault=vault, files=files, subjects=subjects, housekeeping=housekeeping,
-        assurance=assurance, monitoring=monitoring, incidents=incidents, backup=backup,
+        assurance=assurance, monitoring=monitoring, incidents=incidents, backup=backup, retention=retention,
     )  # fmt: skip
 
 

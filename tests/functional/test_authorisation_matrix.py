@@ -383,7 +383,13 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         made("PUT", "/collections/theirs", definition)
         record = made("POST", "/collections/theirs/records", {"subject": "theirs", "data": {"name": "n"}})
         http.put("/api/v1/files/theirs", content=b"x").raise_for_status()
-    alert, suppression, rule, incident, case, webhook, delivery = (str(uuid4()) for _ in range(7))
+    alert, suppression, rule, incident, case, webhook, delivery, hold = (str(uuid4()) for _ in range(8))
+    demo.sql(
+        "INSERT INTO legal_holds (tenant_id, hold_id, origin, kind, basis, everything, collections, holders, records,"
+        " ends_on, state, requested_by, requested_at)"
+        " VALUES (%s, %s, 'person', 'tax', 'x', true, '{}', '{}', '{}', '2100-01-01', 'requested', 'x', now())",
+        (theirs["id"], hold),
+    )
     demo.sql(
         "INSERT INTO webhooks (tenant_id, webhook_id, url, topics, secret, created_by)"
         " VALUES (%s, %s, 'https://theirs.example', '{alerts}', 'x', 'x')",
@@ -420,7 +426,7 @@ def neighbours(demo: Demo) -> tuple[Person, dict[str, str]]:
         "domain": domain["id"], "role": "theirs", "collection": "theirs", "record": record["id"], "file": "theirs",
         "name": "theirs", "subject": "theirs", "tenant": theirs["id"],
         "alert": alert, "suppression": suppression, "incident": incident, "case": case,
-        "webhook": webhook, "delivery": delivery, "version": "1",
+        "webhook": webhook, "delivery": delivery, "version": "1", "hold": hold,
     }  # fmt: skip
 
 
@@ -472,6 +478,7 @@ def test_nobody_switches_into_a_tenant_they_do_not_belong_to(
 
 ACTS_WITHOUT_INPUT = frozenset({
     "POST /api/v1/break-glass/seal", "POST /api/v1/provider/rotate-keys", "POST /api/v1/exercises",
+    "POST /api/v1/retention/run", "POST /api/v1/termination", "POST /api/v1/termination/cancel", "POST /api/v1/export",
 })  # fmt: skip
 """They would do what they are for: tried by their own tests."""
 MADE_BY_NAME = frozenset({
@@ -480,6 +487,11 @@ MADE_BY_NAME = frozenset({
 })  # fmt: skip
 """Names are each tenant's own: these make a thing of one's own, whatever a neighbour calls theirs."""
 WELL_FORMED: dict[str, Any] = {
+    "POST /api/v1/holds/{hold:str}/lift": {"reason": "placed_in_error"},
+    "POST /api/v1/holds/{hold:str}/extend": {"ends_on": f"{datetime.now(UTC).date() + timedelta(days=9)}"},
+    "POST /api/v1/holds/{hold:str}/decide": {"approved": True},
+    "POST /api/v1/holds/{hold:str}/look": {"purpose": "audit"},
+    "POST /api/v1/holds/{hold:str}/files/{file:str}/look": {"purpose": "audit"},
     "POST /api/v1/members/{account:str}/role": {"role": "viewer"},
     "POST /api/v1/members/{account:str}/reset-factors": {"reason": "somebody else’s member"},
     "POST /api/v1/keys/{key:str}/rotate": {"overlap_hours": 1},
@@ -503,6 +515,9 @@ OPEN = frozenset(
         "GET /",
         "GET /.well-known/oauth-authorization-server",
         "GET /.well-known/openid-configuration",
+        "POST /api/v1/certificate",
+        "GET /certificate",
+        "POST /certificate",
         "POST /api/v1/device",
         "POST /api/v1/device/token",
         "POST /api/v1/enrolment",

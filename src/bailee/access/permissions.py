@@ -55,14 +55,24 @@ TENANT_READING = frozenset({
     "collections.read", "records.read", "records.fetch", "records.search", "subjects.view", "files.open",
     "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read", "policy.read",
     "sso.read", "tenant.read", "alerts.read", "notices.read", "notices.open", "notices.list_subjects",
-    "support_cases.read", "webhooks.read", "event_types.read",
+    "support_cases.read", "webhooks.read", "event_types.read", "retention.read", "holds.read",
+    "tenant.export", "tenant.cancel_termination",
 })  # fmt: skip
 """What is left when the contract has ended: taking the data along."""
+
+_ERASING = frozenset({"subjects.erase", "retention.run", "retention.set_floor", "retention.remove_floor"})
+_HOLDING = frozenset({
+    "holds.read", "holds.request", "holds.withdraw", "holds.approve", "holds.refuse", "holds.lift", "holds.extend",
+    "holds.decide_change", "holds.look",
+})  # fmt: skip
+_ENDING = frozenset({"tenant.terminate", "tenant.cancel_termination", "tenant.export"})
+"""What decides about deletion, what keeps data from it, and what ends all: not for administrators."""
 
 TENANT_PERMISSIONS = frozenset().union(*SCOPES.values()) | TENANT_READING | {
     "roles.define", "roles.delete", "members.reset_factors", "policy.change",
     "support_cases.grant", "support_cases.refuse", "support_cases.end", "webhooks.add",
     "sso.configure", "sso.remove", "domains.add", "domains.verify", "domains.remove",
+    "retention.read", *_ERASING, *_HOLDING, *_ENDING,
 }  # fmt: skip
 """Everything that can be done within a tenant."""
 
@@ -113,7 +123,9 @@ _SECURITY = frozenset({
 })  # fmt: skip
 _DATA_PROTECTION = _HANDLING | {
     "tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read", "support_cases.read",
-    "support_cases.end",
+    "support_cases.end", "retention.set_ceiling", "retention.remove_ceiling", "holds.approve_for",
+    "holds.decide_change_for", "holds.read", "tenants.cancel_termination", "terminations.read",
+    "terminations.read_certificate",
 }  # fmt: skip
 _SUPPORT = frozenset({
     "tenants.read", "tenant_keys.read", "clients.read", "support_cases.read", "support_cases.request",
@@ -150,18 +162,19 @@ _PRIVACY = frozenset({
     "subjects.view", "subjects.erase", "events.read", "measures.read", "keys.read", "clients.read", "members.read",
     "roles.read", "policy.read", "alerts.read", *SCOPES["notices:read"],
     "support_cases.read", "support_cases.grant", "support_cases.refuse", "support_cases.end",
-})  # fmt: skip
+    "retention.read",
+}) | _ERASING | _HOLDING  # fmt: skip
 
 TENANT_ROLES: dict[str, Role] = {
     "owner": Role("Owner", TENANT_PERMISSIONS),
-    "administrator": Role("Administrator", TENANT_PERMISSIONS - {"subjects.erase"}),
+    "administrator": Role("Administrator", TENANT_PERMISSIONS - _ERASING - _HOLDING - _ENDING),
     "privacy_officer": Role("Privacy officer", _PRIVACY),
     "editor": Role("Editor", _EDITOR),
     "viewer": Role("Viewer", _VIEWER),
     "auditor": Role("Auditor", frozenset({
         "tenant.read", "events.read", "measures.read", "keys.read", "clients.read", "members.read", "roles.read",
         "policy.read", "sso.read", "collections.read", "alerts.read", "notices.read", "notices.open",
-        "support_cases.read", "webhooks.read",
+        "support_cases.read", "webhooks.read", "retention.read", "holds.read",
     })),
 }  # fmt: skip
 """For members, in each tenant; a plan with custom roles lets a tenant add its own."""

@@ -191,6 +191,8 @@ def erase(subject: str, *, yes: bool = False, json: bool = False) -> None:
             f"{receipt.records} records, {receipt.files} files and {receipt.keys} keys are gone. "
             f"Event {receipt.event}, leaf {receipt.ledger_index}."
         )
+        if receipt.state == "waiting":
+            say(f"The law keeps the rest until {receipt.until} ({'; '.join(receipt.bases)}); it is erased then.")
 
 
 class _Lines:

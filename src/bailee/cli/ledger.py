@@ -83,7 +83,7 @@ def verify(file: Path, *, key: Keys = None, json: bool = False) -> int:
         evidence = parse_evidence(file.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{file} could not be read: {error.strerror}.") from None
-    given = [line for text in key or [] for line in _key_lines(text)]
+    given = [line for text in key or [] for line in key_lines(text)]
     proven = verify_evidence(evidence, [parse_vkey(line) for line in given or evidence.keys])
     if json:
         show_json(
@@ -114,7 +114,8 @@ async def _fsck() -> LedgerReport:
     return report
 
 
-def _key_lines(text: str) -> list[str]:
+def key_lines(text: str) -> list[str]:
+    """The keys in a text, or in the file that it names."""
     path = Path(text)
     content = path.read_text("utf-8") if len(text) < 4096 and path.is_file() else text  # noqa: PLR2004  the longest path
     return [line.strip() for line in content.splitlines() if line.strip()]

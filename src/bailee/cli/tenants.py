@@ -55,26 +55,9 @@ def suspend(tenant_id: str) -> None:
 
 @tenant.command
 def resume(tenant_id: str) -> None:
-    """Let a suspended or terminating tenant in again."""
+    """Let a suspended tenant in again."""
     with connect() as client:
         _show_tenants([client.tenants.resume(tenant_id)], json=False)
-
-
-@tenant.command
-def terminate(tenant_id: str) -> None:
-    """End the contract: the tenant can read and export, and add nothing."""
-    with connect() as client:
-        _show_tenants([client.tenants.terminate(tenant_id)], json=False)
-
-
-@tenant.command
-def close(tenant_id: str, *, yes: bool = False) -> None:
-    """Destroy all keys of a terminating tenant. Nothing it stored can be read afterwards, by anybody."""
-    if not yes and input(f"Destroy the keys of {tenant_id} for good? Type its id: ").strip() != tenant_id:
-        say("Nothing was done.")
-        return
-    with connect() as client:
-        _show_tenants([client.tenants.close(tenant_id)], json=False)
 
 
 @tenant.command(name="invite-owner")

@@ -11,6 +11,7 @@ from bailee.client.calls import (
     events,
     federation,
     files,
+    holds,
     incidents,
     keys,
     ledger,
@@ -18,11 +19,13 @@ from bailee.client.calls import (
     notices,
     privileges,
     records,
+    retention,
     sessions,
     staff,
     subjects,
     support,
     tenants,
+    terminations,
     webhooks,
 )
 
@@ -112,8 +115,6 @@ class Tenants[R](Group[R]):
     change = Operation(tenants.change)
     suspend = Operation(tenants.suspend)
     resume = Operation(tenants.resume)
-    terminate = Operation(tenants.terminate)
-    close = Operation(tenants.close)
     rotate_key = Operation(tenants.rotate_key)
     collections = Paged(tenants.collections)
     invite_owner = Operation(members.invite_owner)
@@ -414,6 +415,55 @@ class Sso[R](Group[R]):
     remove = Operation(federation.remove)
 
 
+class Retention[R](Group[R]):
+    """`client.retention`: what rules delete, and their floors and ceilings."""
+
+    preview = Operation(retention.preview)
+    run = Operation(retention.run)
+    limits = Operation(retention.limits)
+    set_floor = Operation(retention.set_floor)
+    remove_floor = Operation(retention.remove_floor)
+    limits_of = Operation(retention.limits_of)
+    set_ceiling = Operation(retention.set_ceiling)
+    remove_ceiling = Operation(retention.remove_ceiling)
+
+
+class Holds[R](Group[R]):
+    """`client.holds`: legal holds, and the archive."""
+
+    list = Paged(holds.every)
+    get = Operation(holds.get)
+    request = Operation(holds.request)
+    withdraw = Operation(holds.withdraw)
+    approve = Operation(holds.approve)
+    refuse = Operation(holds.refuse)
+    lift = Operation(holds.lift)
+    extend = Operation(holds.extend)
+    decide = Operation(holds.decide)
+    look = Operation(holds.look)
+    waiting = Operation(holds.waiting)
+    approve_for = Operation(holds.approve_for)
+    decide_for = Operation(holds.decide_for)
+
+
+class Terminations[R](Group[R]):
+    """`client.terminations`: ends of contracts, the return of data, certificates, the rotation calendar."""
+
+    get_own = Operation(terminations.get_own)
+    request_own = Operation(terminations.request_own)
+    cancel_own = Operation(terminations.cancel_own)
+    export = Streamed(terminations.export)
+    list = Operation(terminations.every)
+    get = Operation(terminations.get)
+    request = Operation(terminations.request)
+    cancel = Operation(terminations.cancel)
+    close = Operation(terminations.close)
+    certificate = Operation(terminations.certificate)
+    certificate_pdf = Streamed(terminations.certificate_pdf)
+    calendar = Operation(terminations.calendar)
+    calendar_of = Operation(terminations.calendar_of)
+
+
 class Ledger[R](Group[R]):
     """`client.ledger`: evidence."""
 
@@ -461,4 +511,7 @@ class Surface[R](Group[R]):
         self.event_types = EventTypes(runner)
         self.domains = Domains(runner)
         self.sso = Sso(runner)
+        self.retention = Retention(runner)
+        self.holds = Holds(runner)
+        self.terminations = Terminations(runner)
         self.ledger = Ledger(runner)

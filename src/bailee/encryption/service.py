@@ -22,7 +22,7 @@ from bailee.foundation.secrets import Secret
 
 log = structlog.get_logger()
 
-SUBJECT, GENERAL, INDEX = "subject", "general", "index"
+SUBJECT, GENERAL, INDEX, ARCHIVE = "subject", "general", "index", "archive"
 _REWRAP_BATCH = 500
 _EVERY_KEY = UUID(int=0)  # announced in a key's place when a tenant's last one is gone
 
@@ -54,6 +54,13 @@ class Keyring:
 
     async def new_subject_keys(self, tenant: TenantId, count: int) -> list[DataKey]:
         """`count` fresh keys, durable on return."""
+        return await self._new_keys(tenant, count, SUBJECT)
+
+    async def new_archive_key(self, tenant: TenantId) -> DataKey:
+        """A fresh key for what the law has kept apart, durable on return."""
+        return (await self._new_keys(tenant, 1, ARCHIVE))[0]
+
+    async def _new_keys(self, tenant: TenantId, count: int, purpose: str) -> list[DataKey]:
         if not count:
             return []
         keys = [DataKey(new_id(), _new_secret()) for _ in range(count)]
@@ -61,7 +68,7 @@ class Keyring:
         async with self.database.tenant(tenant) as tx:
             version, tenant_key = await self._active(tx)
             await store.insert_data_keys(
-                tx, [_wrapped(tx, tenant_key, key.key_id, key.secret, version, SUBJECT) for key in keys]
+                tx, [_wrapped(tx, tenant_key, key.key_id, key.secret, version, purpose) for key in keys]
             )
         for key in keys:
             self._cache.put(tenant, key, epoch)
@@ -136,6 +143,23 @@ class Keyring:
             self._cache.drop(tenant, key_id)
         self._forget(tenant)
         return count
+
+    async def destroy_ordinary(self, tenant: TenantId) -> int:
+        """Deletes every key of a tenant but those of archives, and what they are wrapped with. Answers how many."""
+        async with self.database.tenant(tenant) as tx:
+            await store.hold_tenant_keys(tx)
+            ids = await store.list_key_ids(tx, but=ARCHIVE)
+            count = await store.delete_data_keys(tx, ids)
+            await store.announce_destroyed(tx, [*ids, _EVERY_KEY])
+        for key_id in ids:
+            self._cache.drop(tenant, key_id)
+        self._forget(tenant)
+        return count
+
+    async def count(self, tenant: TenantId) -> int:
+        """How many keys there are of a tenant, its own ones included."""
+        async with self.database.tenant_read(tenant) as tx:
+            return len(await store.list_key_ids(tx)) + len(await store.list_tenant_keys(tx))
 
     async def rotate_tenant_key(self, tenant: TenantId) -> int:
         """Makes a new version the one that wraps; what older ones wrapped stays readable. Answers the version."""

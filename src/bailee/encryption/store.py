@@ -87,8 +87,8 @@ async def delete_data_keys(tx: TenantWriter, ids: list[UUID]) -> int:
     return await tx.run("DELETE FROM data_keys WHERE key_id = ANY(%s)", (ids,))
 
 
-async def list_key_ids(tx: TenantReader) -> list[UUID]:
-    return await tx.values("SELECT key_id FROM data_keys ORDER BY key_id")
+async def list_key_ids(tx: TenantReader, *, but: str = "") -> list[UUID]:
+    return await tx.values("SELECT key_id FROM data_keys WHERE purpose <> %s ORDER BY key_id", (but,))
 
 
 async def list_existing(tx: TenantReader, ids: list[UUID]) -> list[UUID]:

@@ -573,6 +573,19 @@ class SubjectErasureBegun(Details, frozen=True):
     action = "subject.erasure_begun"
 
 
+class SubjectErasureWaits(Details, frozen=True):
+    action = "subject.erasure_waits"
+    reach = Reach.CHANGED
+    records: Count
+    files: Count
+    keys: Count
+    """Erased so far; what the law keeps of the person is archived."""
+
+    @property
+    def reached(self) -> int:
+        return self.records + self.files
+
+
 class SubjectErased(Details, frozen=True):
     action = "subject.erased"
     reach = Reach.CHANGED
@@ -932,6 +945,171 @@ class WebhookSentAgain(Details, frozen=True):
     action = "webhook.sent_again"
 
 
+# --- retention --------------------------------------------------------------------------------------------
+
+type Limits = Literal["floor", "ceiling"]
+
+
+class RetentionLimitSet(Details, frozen=True):
+    action = "retention.limit_set"
+    kind: Limits
+    collection: Name | None
+    """None for all."""
+    days: Count
+    """About how long it is."""
+
+
+class RetentionLimitRemoved(Details, frozen=True):
+    action = "retention.limit_removed"
+    kind: Limits
+    collection: Name | None
+
+
+class RetentionAsked(Details, frozen=True):
+    action = "retention.asked"
+
+
+class RetentionExecuted(Details, frozen=True):
+    action = "retention.executed"
+    reach = Reach.CHANGED
+    collection: Name
+    records: Count
+
+    @property
+    def reached(self) -> int:
+        return self.records
+
+
+class SubjectKeysDropped(Details, frozen=True):
+    action = "retention.keys_dropped"
+    keys: Count
+    """Of data subjects of whom nothing was left."""
+
+
+type HoldKinds = Literal["tax", "litigation", "authority", "other_law"]
+type ArchivePurposes = Literal["legal_claim", "authority_request", "audit", "return_to_controller"]
+
+
+class HoldRequested(Details, frozen=True):
+    action = "hold.requested"
+    kind: HoldKinds
+    everything: bool
+    collections: Count
+    subjects: Count
+    records: Count
+
+
+class HoldImposed(Details, frozen=True):
+    action = "hold.imposed"
+    """By a floor, on what it keeps of a person who is erased."""
+    kind: HoldKinds
+    records: Count
+
+
+class HoldWithdrawn(Details, frozen=True):
+    action = "hold.withdrawn"
+
+
+class HoldApproved(Details, frozen=True):
+    action = "hold.approved"
+    kind: HoldKinds
+
+
+class HoldRefused(Details, frozen=True):
+    action = "hold.refused"
+
+
+class HoldChangeRequested(Details, frozen=True):
+    action = "hold.change_requested"
+    change: Literal["lift", "extend"]
+    reason: Literal["placed_in_error", "basis_ended", "scope_too_wide", "basis_goes_on"]
+
+
+class HoldChangeDecided(Details, frozen=True):
+    action = "hold.change_decided"
+    change: Literal["lift", "extend"]
+    approved: bool
+
+
+class HoldArchived(Details, frozen=True):
+    action = "hold.archived"
+    records: Count
+    files: Count
+
+
+class HoldReturned(Details, frozen=True):
+    action = "hold.returned"
+    records: Count
+    files: Count
+    erased: Count
+    """Records and files of people whose erasure waited: they are not put back."""
+
+
+class HoldClosed(Details, frozen=True):
+    action = "hold.closed"
+    state: Literal["ended", "lifted"]
+    records: Count
+    files: Count
+    keys: Count
+
+
+class TerminationRequested(Details, frozen=True):
+    action = "termination.requested"
+    side: Literal["tenant", "operator"]
+    grace_days: Count
+
+
+class TerminationCancelled(Details, frozen=True):
+    action = "termination.cancelled"
+
+
+class TerminationHastened(Details, frozen=True):
+    action = "termination.hastened"
+
+
+class TerminationBegun(Details, frozen=True):
+    action = "termination.deletion_begun"
+
+
+class TenantExported(Details, frozen=True):
+    action = "tenant.exported"
+    reach = Reach.READ
+    records: Count
+    files: Count
+
+    @property
+    def reached(self) -> int:
+        return self.records + self.files
+
+
+class TenantDeleted(Details, frozen=True):
+    action = "tenant.deleted"
+    certificate: Hex
+    """SHA-256 of the certificate in canonical JSON."""
+    number: Count
+    rows: Count
+    files: Count
+    keys: Count
+    accounts: Count
+
+
+class CertificateOpened(Details, frozen=True):
+    action = "tenant.certificate_opened"
+    way: Literal["staff", "link"]
+
+
+class ArchiveRead(Details, frozen=True):
+    action = "archive.read"
+    reach = Reach.READ
+    hold: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
+    purpose: ArchivePurposes
+    count: Count
+
+    @property
+    def reached(self) -> int:
+        return self.count
+
+
 class EventsForgotten(Details, frozen=True):
     action = "events.forgotten"
     kind: Literal["content_access", "authentication", "operation", "administration"]
@@ -1046,7 +1224,12 @@ def retention_classes() -> dict[str, list[str]]:
         "content_access": [], "authentication": [], "operation": [], "administration": [],
     }  # fmt: skip
     for kind in Details.__subclasses__():
-        if kind.reach is not None and kind.action not in ("subject.erased", "support.record_read"):
+        if kind.reach is not None and kind.action not in (
+            "subject.erased",
+            "support.record_read",
+            "subject.erasure_waits",
+            "archive.read",
+        ):
             name = "content_access"
         elif kind.action.startswith(_AUTHENTICATION):
             name = "authentication"

@@ -25,6 +25,7 @@ _MOST_EXPORTED = 10_000
 _LEAST_SECONDS, _MOST_SECONDS = 0.5, 3600
 _MOST_COMPRESSION = 19
 _EXPORT = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+_MOST_GRACE = 365
 _LEAST_DAYS = 30
 """Rules look back, incidents are found late: no event goes earlier."""
 _CLIENT_VARIABLES = frozenset({"BAILEE_URL", "BAILEE_TOKEN", "BAILEE_CA", "BAILEE_CONFIG"})
@@ -195,6 +196,13 @@ class IncidentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Within so many days there is an exercise."""
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How contracts end."""
+
+    grace_days: int = 30
+    """For how long a customer that has ended the contract, or whose contract was ended, can take its data along."""
+
+
 class RepositorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A place for backups: a folder, or a bucket of an S3-compatible store."""
 
@@ -285,6 +293,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mail: MailSettings = MailSettings()
     monitoring: Monitoring = Monitoring()
     incidents: IncidentSettings = IncidentSettings()
+    retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
     telemetry: Telemetry = Telemetry()
     logs: Logs = Logs()
@@ -372,6 +381,8 @@ def _verify(settings: Settings) -> None:
     if settings.mail.host:
         _verify_mail(settings.mail)
     _verify_monitoring(settings.monitoring)
+    if not 0 <= settings.retention.grace_days <= _MOST_GRACE:
+        raise ConfigurationError(f"retention.grace_days is {settings.retention.grace_days}; choose 0 to {_MOST_GRACE}.")
     _verify_backup(settings.backup)
 
 

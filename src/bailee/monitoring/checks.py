@@ -80,6 +80,8 @@ def mutating_methods(modules: list[ModuleType]) -> Iterator[tuple[str, object]]:
         for service in list(vars(module).values()):
             if not inspect.isclass(service) or service.__module__ != module.__name__ or service is Events:
                 continue
+            if getattr(service, "_is_protocol", False):  # it does nothing: what implements it does
+                continue
             for name, method in vars(service).items():
                 if (
                     inspect.iscoroutinefunction(inspect.unwrap(method))

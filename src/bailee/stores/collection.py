@@ -14,6 +14,7 @@ from bailee.stores.datamap import NAME, Definition, parse_definition
 from bailee.stores.errors import CollectionChangeRefused
 from bailee.stores.model import Collection, CollectionRow
 from bailee.stores.store import MapVersion
+from bailee.stores.withholding import Withholding
 
 REINDEX_JOB = "stores.reindex"
 
@@ -21,7 +22,8 @@ REINDEX_JOB = "stores.reindex"
 class Collections:
     """The data map of one tenant at a time."""
 
-    def __init__(self, events: Events, jobs: Jobs) -> None:
+    def __init__(self, withholding: Withholding, events: Events, jobs: Jobs) -> None:
+        self._withholding = withholding
         self._events = events
         self._jobs = jobs
 
@@ -49,7 +51,8 @@ class Collections:
     async def define(self, tx: TenantWriter, name: str, raw: Any, *, by: Principal) -> tuple[Collection, bool]:
         """Makes a collection, or a new version of it; says whether it is new.
 
-        Raises Invalid, and CollectionChangeRefused when records exist that the new map might not describe.
+        Raises Invalid, also for a retention beyond the collection's limits, and CollectionChangeRefused when records
+        exist that the new map might not describe.
         A field that becomes searchable is indexed in the background; until then a search on it is refused.
         """
         if not NAME.fullmatch(name):
@@ -58,6 +61,7 @@ class Collections:
                 errors=[FieldError("name", "A name is a lower-case letter, then up to 62 letters, digits or _.")],
             )
         definition = parse_definition(raw)
+        await self._withholding.verify_map(tx, name, definition.rule())
         created = await store.insert_collection(tx, name, definition)
         if not created:
             await self._change(tx, name, definition)

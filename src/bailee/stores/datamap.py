@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from bailee.foundation.errors import FieldError, Invalid, fault_of
+from bailee.stores.durations import Duration, parse_duration
 
 MAX_FIELDS = 500
 MAX_DEPTH = 8
@@ -20,10 +21,11 @@ _MAX_TEXT = 500
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", re.ASCII)
 _CATEGORY = re.compile(r"[a-z][a-z0-9_.]{0,62}", re.ASCII)
-_DURATION = re.compile(r"P(?=\d)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?", re.ASCII)
 _SHORTHAND = {"email": "email", "phone": "phone", "date": "date", "datetime": "date-time"}
 _NORMALISATION = {"email": "email", "phone": "phone", "date": "date"}
 _NESTING = frozenset({"object", "array"})
+RECORD_EVENTS = frozenset({"created", "changed"})
+"""What happens to every record, and so needs no field."""
 
 type Type = Literal["string", "integer", "number", "boolean", "object", "array", "email", "phone", "date", "datetime"]
 
@@ -61,6 +63,27 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return _NORMALISATION.get(self.format, "text" if "string" in self.types else "exact")
 
 
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How long a record is kept: `for` so long `after` it was created, last changed, or a date in it; or `until`
+    somebody says so.
+    """
+
+    duration: str | None = msgspec.field(name="for", default=None)
+    after: str = "created"
+    until: Literal["instruction"] | None = None
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A retention that ends by itself. `after` is `created`, `changed`, or the path of a date in the record."""
+
+    duration: Duration
+    after: str
+
+    @property
+    def by_field(self) -> bool:
+        return self.after not in RECORD_EVENTS
+
+
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a tenant declares of a collection."""
 
@@ -68,7 +91,14 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     purpose: str
     subject: Literal["required", "optional", "none"]
     fields: dict[str, Field]
-    retention: str | None = None
+    retention: str | Retention | None = None
+    """A string is `for` so long after the record was created; None is until instruction."""
+
+    def rule(self) -> Rule | None:
+        """When its records are deleted by themselves, if ever."""
+        kept = Retention(self.retention) if isinstance(self.retention, str) else self.retention
+        duration = parse_duration(kept.duration) if kept and kept.duration else None
+        return Rule(duration, kept.after) if kept and duration else None
 
     def searchable(self) -> dict[str, str]:
         """Path of each searchable field → its normalisation. Paths are dotted; array items carry their array's."""
@@ -121,10 +151,7 @@ def _faults(definition: Definition) -> Iterator[FieldError]:
         text: str = getattr(definition, name)
         if not text.strip() or len(text) > 500 or not text.isprintable():  # noqa: PLR2004  room for a sentence or two
             yield FieldError(name, "Say it in 1 to 500 printable characters.")
-    if definition.retention is not None and not _DURATION.fullmatch(definition.retention):
-        yield FieldError(
-            "retention", "Give an ISO 8601 duration in days or more, such as P3Y or P90D, or leave it out."
-        )
+    yield from _retention_faults(definition)
     if not definition.fields:
         yield FieldError("fields", "Name at least one field.")
     if len(list(walk(definition.fields))) > MAX_FIELDS:
@@ -134,6 +161,36 @@ def _faults(definition: Definition) -> Iterator[FieldError]:
         if not field.category:
             yield FieldError(f"fields.{name}.category", "Name the category of personal data, or `none`.")
         yield from _field_faults(name, field, f"fields.{name}", 1)
+
+
+def _retention_faults(definition: Definition) -> Iterator[FieldError]:
+    kept = definition.retention
+    if kept is None:
+        return
+    if isinstance(kept, str):
+        kept = Retention(kept)
+    if (kept.duration is None) == (kept.until is None):
+        yield FieldError("retention", "Say either `for` how long, or `until` instruction.")
+    elif kept.until is not None:
+        if kept.after != "created":
+            yield FieldError("retention.after", "What is kept until instruction is kept after nothing.")
+    elif parse_duration(kept.duration or "") is None:
+        yield FieldError(
+            "retention", "Give an ISO 8601 duration in days or more, such as P3Y or P90D, or leave it out."
+        )
+    elif kept.after not in RECORD_EVENTS and kept.after not in _dates(definition.fields):
+        yield FieldError(
+            "retention.after", "Name `created`, `changed`, or the path of a date or datetime that is in no array."
+        )
+
+
+def _dates(fields: dict[str, Field], prefix: str = "") -> Iterator[str]:
+    """Paths of dates, of which a record has one at most."""
+    for name, field in fields.items():
+        if field.format in ("date", "date-time"):
+            yield f"{prefix}{name}"
+        if field.properties:
+            yield from _dates(field.properties, f"{prefix}{name}.")
 
 
 def _field_faults(name: str | None, field: Field, path: str, depth: int) -> Iterator[FieldError]:

@@ -32,6 +32,13 @@ class IdempotencyMismatch(Invalid):
     title = "The idempotency key belongs to another request"
 
 
+class KeptByLaw(Conflict):
+    """The law has it kept for longer."""
+
+    code = "kept_by_law"
+    title = "The law has this kept"
+
+
 class RangeNotSatisfiable(Error):
     """The bytes asked for are not in the file."""
 

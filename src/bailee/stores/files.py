@@ -8,6 +8,7 @@ transaction. The object it replaces is removed by a job queued there.
 import hashlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -34,6 +35,7 @@ DELETE_OBJECTS_JOB = "stores.delete_object"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _CONTENT_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?[\w-]{1,32}=[\w.+-]{1,64})*", re.ASCII)
 _KIND = "file"
+_MAX_NAME = 128
 _STRETCH = 1000
 
 
@@ -169,7 +171,57 @@ class Files:
         await self._discard(tx, row.object_id)
         await self._events.record(tx, FileDeleted(), by=by, on=Object("file", token.hex()))
 
+    # --- for the rooms beside it: who takes a file out or puts one in records it ---------------------------
+
+    async def in_scope(
+        self, tx: TenantReader, holders: list[bytes], *, everything: bool, until: datetime, after: UUID | None,
+        limit: int,
+    ) -> list[tuple[FileRow, StoredFile | None]]:  # fmt: skip
+        """Files of these subjects, or all, as stored up to a moment. One that is being erased has no description."""
+        rows = await store.list_files_in_scope(
+            tx, holders, everything=everything, until=until, after=after, limit=limit
+        )  # fmt: skip
+        keys = await self._keyring.open_keys(tx.tenant, {key_id_of(row.metadata) for row in rows})
+        opened = [keys.get(key_id_of(row.metadata)) for row in rows]
+        return [(row, _shown(tx.tenant, row, key) if key else None) for row, key in zip(rows, opened, strict=True)]
+
+    async def found(self, tx: TenantReader, name: str) -> OpenFile:
+        """A file as it is now. Raises NotFound."""
+        row, key = await self._find(tx, name)
+        return OpenFile(_shown(tx.tenant, row, key), tx.tenant, row.object_id)
+
+    def whole(self, tenant: TenantId, row: FileRow, file: StoredFile) -> AsyncIterator[bytes]:
+        """The plaintext of the very version that was found."""
+        return self.content(OpenFile(file, tenant, row.object_id), 0, file.size)
+
+    async def take_out(self, tx: TenantWriter, row: FileRow) -> bool:
+        """Removes this very version, and its object after the commit; says whether it was still the one."""
+        if not await store.delete_file_version(tx, row):
+            return False
+        await self._discard(tx, row.object_id)
+        return True
+
+    async def put_in(self, tenant: TenantId, file: StoredFile, content: AsyncIterable[bytes], *, by: Principal) -> None:
+        """Stores what was taken out under its name, or, where that is taken, beside it with a part of its digest.
+        What is there already, as after a crash, is left as it is.
+        """
+        beside = f"{file.id[: _MAX_NAME - 9]}.{file.sha256[:8]}"
+        async with self._database.tenant_read(tenant) as tx:
+            present = [await self._described(tx, name) for name in (file.id, beside)]
+        if any(one is not None and (one.sha256, one.subject) == (file.sha256, file.subject) for one in present):
+            return
+        name = file.id if present[0] is None else beside
+        await self.store(
+            tenant, name, content, subject=file.subject, content_type=file.content_type, version=None, by=by
+        )  # fmt: skip
+
     # --- inside -----------------------------------------------------------------------------------------
+
+    async def _described(self, tx: TenantReader, name: str) -> StoredFile | None:
+        try:
+            return await self.describe(tx, name)
+        except NotFound:
+            return None
 
     @verb(FileStored, permission="files.store")
     async def _put_row(

@@ -46,6 +46,7 @@ class Housekeeping:
         jobs.register(ERASE_JOB, self.erase)
         jobs.register(DELETE_OBJECTS_JOB, self.delete_object)
         jobs.register(REINDEX_JOB, self.reindex)
+        jobs.every("47 2 * * *", "stores.resume_erasures", self.resume)
         jobs.every("17 * * * *", "stores.sweep", self.sweep)
 
     async def erase(self, tenant_id: str, erasure_id: str) -> None:
@@ -53,6 +54,12 @@ class Housekeeping:
         async with self._database.tenant(TenantId(UUID(tenant_id))) as tx:
             if await self._subjects.find_receipt(tx, UUID(erasure_id)) is None:
                 await self._subjects.erase(tx, UUID(erasure_id), by=_WORKER)
+
+    async def resume(self) -> None:
+        """Takes up erasures that had to wait for an archive that has ended."""
+        for tenant in await self.every_tenant():
+            async with self._database.tenant(tenant) as tx:
+                await self._subjects.resume(tx)
 
     async def delete_object(self, tenant_id: str, object_id: str) -> None:
         """Removes a file's ciphertext that no row names any more."""

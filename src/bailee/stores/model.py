@@ -1,12 +1,12 @@
 """Collections, records and files as they are given out."""
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from bailee.stores.datamap import Definition, Field
+from bailee.stores.datamap import Definition, Field, Retention
 
 MAX_SUBJECT = 256
 
@@ -19,7 +19,7 @@ class Collection(msgspec.Struct, frozen=True):
     title: str
     purpose: str
     subject: str
-    retention: str | None
+    retention: str | Retention | None
     fields: dict[str, Field]
     building: list[str]
     """Searchable fields whose index is still being built over existing records."""
@@ -68,13 +68,20 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class ErasureReceipt(msgspec.Struct, frozen=True):
-    """What an erasure removed, and the event that proves it. It does not name the person."""
+    """What an erasure removed, and the event that proves it. It does not name the person.
+
+    One that waits has not removed what the archive holds on the bases named, until when at the latest; it goes on by
+    itself, and its receipt is complete then.
+    """
 
     erased_at: datetime
     records: int
     files: int
     keys: int
     event: UUID
+    state: Literal["completed", "waiting"] = "completed"
+    until: date | None = None
+    bases: list[str] = []
 
 
 class Secrets(msgspec.Struct, frozen=True):

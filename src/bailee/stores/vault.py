@@ -31,11 +31,12 @@ from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.principal import Principal
 from bailee.stores import store
 from bailee.stores.datamap import Definition
-from bailee.stores.errors import RecordExists, VersionMismatch
+from bailee.stores.errors import KeptByLaw, RecordExists, VersionMismatch
 from bailee.stores.model import MAX_SUBJECT, CollectionRecord, CollectionRow, Record, Scope, Secrets
 from bailee.stores.search import field_scope, tokens_of
 from bailee.stores.store import RecordRow, SubjectRow
 from bailee.stores.validation import validate
+from bailee.stores.withholding import Withholding, kept_until
 
 log = structlog.get_logger()
 
@@ -70,8 +71,9 @@ class _Prepared(msgspec.Struct, frozen=True):
 class Vault:
     """The records of one tenant at a time."""
 
-    def __init__(self, keyring: Keyring, events: Events, clock: Clock) -> None:
+    def __init__(self, keyring: Keyring, withholding: Withholding, events: Events, clock: Clock) -> None:
         self._keyring = keyring
+        self._withholding = withholding
         self._events = events
         self._clock = clock
 
@@ -143,8 +145,9 @@ class Vault:
     async def delete(
         self, tx: TenantWriter, collection: str, record_id: UUID, *, version: int | None, by: Principal
     ) -> None:
-        """Removes a record. Raises NotFound or VersionMismatch."""
+        """Removes a record. Raises NotFound, VersionMismatch, or KeptByLaw below the floor of its collection."""
         row = await self._hold_record(tx, collection, record_id, version)
+        await self._verify_floor(tx, row)
         await store.delete_tokens(tx, row.record_id)
         await store.delete_record(tx, row.record_id)
         await self._events.record(tx, RecordDeleted(collection), by=by, on=Object("record", str(record_id)))
@@ -220,15 +223,28 @@ class Vault:
 
     async def open_rows(self, tenant: TenantId, rows: Iterable[RecordRow]) -> list[Record]:
         """Sealed rows, opened. One whose key is destroyed is left out: it is being erased."""
-        rows = list(rows)
-        keys = await self._keyring.open_keys(tenant, {key_id_of(row.ciphertext) for row in rows})
-        opened = []
-        for row in rows:
-            key = keys.get(key_id_of(row.ciphertext))
-            if key is not None:
-                place = Place(tenant, row.collection, row.record_id, row.version)
-                opened.append(_opened(row, _decode(unseal(key, row.ciphertext, place))))
-        return opened
+        return await open_sealed(self._keyring, tenant, list(rows))
+
+    async def put_back(self, tx: TenantWriter, collection: str, records: Sequence[Record]) -> set[UUID]:
+        """Records that were taken out, again as they were, with their versions and their tokens; the ids that were
+        free. Who puts them back records it. Raises NotFound.
+        """
+        row = await self._hold_collection(tx, collection)
+        index = await self._keyring.index_key(tx.tenant)
+        holders = {one.id: holder_of(index, one.subject) for one in records if one.subject is not None}
+        keys = await self.subject_keys(tx, holders.values())
+        general = await self._keyring.general_key(tx.tenant)
+        rows = []
+        for one in records:
+            holder = holders.get(one.id)
+            place = Place(tx.tenant, collection, one.id, one.version)
+            sealed = seal(keys[holder] if holder else general, encode_record(one), place)
+            rows.append(RecordRow(one.id, collection, one.version, holder, sealed, one.created_at, one.updated_at))
+        stored = await store.insert_records(tx, rows)
+        for one in records:
+            if one.id in stored:
+                await self._index(tx, row.definition, collection, one, index)
+        return stored
 
     async def subject_keys(self, tx: TenantWriter, holders: Iterable[bytes]) -> dict[bytes, DataKey]:
         """The keys of subjects, made when they are new, and held against erasure until `tx` ends."""
@@ -260,15 +276,33 @@ class Vault:
         key = await self._keyring.index_key(tx.tenant)
         rows = await store.hold_records(tx, collection, after=after, limit=limit)
         for record in await self.open_rows(tx.tenant, rows):
-            try:
-                tokens = tokens_of(row.definition, collection, record.data, key)
-            except Invalid:  # stored before the field was searchable, and too long or too many to be
-                log.warning("record not indexed", record=str(record.id))
-                continue
-            await store.insert_tokens(tx, collection, [(record.id, field, token) for field, token in tokens])
+            await self._index(tx, row.definition, collection, record, key)
         return [row.record_id for row in rows]
 
     # --- inside -----------------------------------------------------------------------------------------
+
+    async def _index(
+        self, tx: TenantWriter, definition: Definition, collection: str, record: Record, key: IndexKey
+    ) -> None:
+        try:
+            tokens = tokens_of(definition, collection, record.data, key)
+        except Invalid:  # stored before the field was searchable, and too long or too many to be
+            log.warning("record not indexed", record=str(record.id))
+            return
+        await store.insert_tokens(tx, collection, [(record.id, field, token) for field, token in tokens])
+
+    async def _verify_floor(self, tx: TenantWriter, row: RecordRow) -> None:
+        floor = await self._withholding.floor(tx, row.collection)
+        if floor is None:
+            return
+        opened = await self.open_rows(tx.tenant, [row])
+        if not opened:
+            raise NotFound
+        until = kept_until(floor, (await self._get_collection(tx, row.collection)).definition.rule(), opened[0])
+        if self._clock.now() < until:
+            raise KeptByLaw(
+                f"This is kept until {until:%Y-%m-%d}: {floor.basis}.", until=f"{until:%Y-%m-%d}", basis=floor.basis
+            )
 
     def _prepare(self, row: CollectionRow, new: NewRecord, key: IndexKey) -> _Prepared:
         definition = row.definition
@@ -356,6 +390,28 @@ class Vault:
                 f"The record is at version {row.version} by now. Read it again and repeat your change."
             )
         return row
+
+
+async def open_sealed(keyring: Keyring, tenant: TenantId, rows: Sequence[RecordRow]) -> list[Record]:
+    """Sealed rows, opened. One whose key is destroyed is left out: it is being erased."""
+    keys = await keyring.open_keys(tenant, {key_id_of(row.ciphertext) for row in rows})
+    opened = []
+    for row in rows:
+        key = keys.get(key_id_of(row.ciphertext))
+        if key is not None:
+            place = Place(tenant, row.collection, row.record_id, row.version)
+            opened.append(decode_record(row, unseal(key, row.ciphertext, place)))
+    return opened
+
+
+def encode_record(record: Record) -> bytes:
+    """What is sealed of a record, wherever it lies."""
+    return _encode(Secrets(record.data, record.subject))
+
+
+def decode_record(row: RecordRow, plaintext: bytes) -> Record:
+    """The record of a row whose ciphertext has been opened."""
+    return _opened(row, _decode(plaintext))
 
 
 def holder_of(key: IndexKey, subject: str) -> bytes:

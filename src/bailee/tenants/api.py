@@ -44,8 +44,6 @@ class KeyVersion(msgspec.Struct, frozen=True):
 _ACTIONS = {
     "suspend": TenantState.SUSPENDED,
     "resume": TenantState.ACTIVE,
-    "terminate": TenantState.TERMINATING,
-    "close": TenantState.TERMINATED,
 }
 
 
@@ -94,7 +92,7 @@ async def change_tenant(
         return shown(await tenants.change(tx, tenant_id_of(tenant), name=data.name, plan=data.plan, by=principal))
 
 
-@post("/{tenant:str}/{action:str}", summary="Suspend, resume, terminate or close a tenant", operation_id="moveTenant",
+@post("/{tenant:str}/{action:str}", summary="Suspend or resume a tenant", operation_id="moveTenant",
       responses=problems(409), status_code=200, **requires("tenants.move"))  # fmt: skip
 async def move_tenant(
     database: Database, tenants: Tenants, tenant: str, action: str, principal: Principal

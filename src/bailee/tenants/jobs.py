@@ -4,12 +4,12 @@ from uuid import UUID
 
 from bailee.encryption.service import Keyring
 from bailee.events import Events, Object
-from bailee.events.catalogue import KeysRewrapped, TenantKeysDestroyed
+from bailee.events.catalogue import KeysRewrapped
 from bailee.foundation.database import Database
 from bailee.foundation.ids import TenantId
 from bailee.foundation.jobs import Jobs
 from bailee.foundation.principal import system
-from bailee.tenants.service import DESTROY_JOB, REWRAP_JOB
+from bailee.tenants.service import REWRAP_JOB
 
 
 def register(jobs: Jobs, database: Database, keyring: Keyring, events: Events) -> None:
@@ -22,12 +22,4 @@ def register(jobs: Jobs, database: Database, keyring: Keyring, events: Events) -
             details = KeysRewrapped(version=await keyring.active_version(tenant), count=count)
             await events.record(tx, details, by=system("worker"), on=Object("tenant", tenant_id), tenant=tenant)
 
-    async def destroy(tenant_id: str) -> None:
-        tenant = TenantId(UUID(tenant_id))
-        count = await keyring.destroy_tenant(tenant)
-        async with database.operator() as tx:
-            by, on = system("worker"), Object("tenant", tenant_id)
-            await events.record(tx, TenantKeysDestroyed(count), by=by, on=on, tenant=tenant)
-
     jobs.register(REWRAP_JOB, rewrap)
-    jobs.register(DESTROY_JOB, destroy)

@@ -7,7 +7,7 @@ from litestar.params import QueryParameter
 from litestar.response import Template
 
 from bailee.foundation.database import Database
-from bailee.foundation.errors import Error, FieldError, Invalid
+from bailee.foundation.errors import Error, Invalid
 from bailee.foundation.http import Cursor, decode_id_cursor, page_of, requires
 from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
@@ -80,7 +80,7 @@ async def move_tenant(
 ) -> Response[Any]:
     found = await _get(database, tenants, tenant)
     try:
-        state = _state(form, found)
+        state = _state(form)
         async with database.operator() as tx:
             await tenants.move(tx, found.id, to=state, by=principal)
     except Error as error:
@@ -104,16 +104,12 @@ async def _get(database: Database, tenants: Tenants, tenant: str) -> Tenant:
         return await tenants.get(tx, tenant_id_of(tenant))
 
 
-def _state(form: Form, tenant: Tenant) -> TenantState:
-    """The state asked for; the one without a way back is asked for with the tenant's name."""
+def _state(form: Form) -> TenantState:
+    """The state asked for. Raises Invalid."""
     try:
-        state = TenantState(form.text("to"))
+        return TenantState(form.text("to"))
     except ValueError:
         raise Invalid("There is no such state.") from None
-    if state is TenantState.TERMINATED and form.text("confirm").strip() != tenant.name.strip():
-        message = "Enter the tenant’s name exactly as it is shown above."
-        raise Invalid("Nothing was changed.", errors=[FieldError("confirm", message)])
-    return state
 
 
 def _shown(

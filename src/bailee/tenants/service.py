@@ -16,10 +16,9 @@ from bailee.tenants import store
 from bailee.tenants.model import PLANS, TRANSITIONS, Tenant, TenantKind, TenantState
 
 REWRAP_JOB = "encryption.rewrap"
-DESTROY_JOB = "encryption.destroy_tenant"
 _MAX_NAME = 200
-_ENDS = {TenantState.TERMINATING: "tenants.terminate", TenantState.TERMINATED: "tenants.close"}
-"""Ways that take more than the permission to move a tenant, and a second factor shown a moment ago."""
+_BY_TERMINATION = frozenset({TenantState.TERMINATING, TenantState.TERMINATED})
+"""What nobody moves a tenant to, or back from, by hand: a termination does."""
 
 
 class Tenants:
@@ -83,23 +82,18 @@ class Tenants:
 
     @verb(TenantStateChanged, permission="tenants.move")
     async def move(self, tx: OperatorWriter, tenant_id: UUID, *, to: TenantState, by: Principal) -> Tenant:
-        """Takes a tenant to another state. Raises NotFound, or Conflict when there is no way from here to there;
-        Forbidden or StepUpRequired for the ways that end it.
-
-        TERMINATED lets nobody in from the commit on, and a job that the commit leaves destroys the keys.
+        """Takes a tenant to another state. Raises NotFound, or Conflict when there is no way from here to there; people
+        suspend and resume, and whoever ends a contract asks for its termination.
         """
-        if to in _ENDS:
-            by.require_step_up()
-            by.require(_ENDS[to])
         tenant = await self.get(tx, tenant_id)
+        if not by.may(Principal.EVERYTHING) and (to in _BY_TERMINATION or tenant.state in _BY_TERMINATION):
+            raise Conflict("The end of a contract is asked for, and cancelled, as its termination.")
         if to not in TRANSITIONS[tenant.state]:
             ways = ", ".join(sorted(TRANSITIONS[tenant.state])) or "nothing else"
             raise Conflict(f"This tenant is {tenant.state}; from there it can become {ways}.")
         if not await store.update_state(tx, tenant_id, tenant.state, to):
             raise Conflict("Somebody else has just changed this tenant. Look at it again.")
         await announce(tx)
-        if to is TenantState.TERMINATED:
-            await self._jobs.enqueue(tx, DESTROY_JOB, lock=f"destroy:{tenant.id}", tenant_id=str(tenant.id))
         await self._events.record(
             tx, TenantStateChanged(tenant.state.value, to.value), by=by, on=Object("tenant", str(tenant_id)),
             tenant=tenant.id,

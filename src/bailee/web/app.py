@@ -29,6 +29,7 @@ from bailee.foundation.principal import Principal
 from bailee.incidents import api as incidents_api
 from bailee.ledger import api as ledger_api
 from bailee.monitoring import api as monitoring_api
+from bailee.retention import api as retention_api
 from bailee.stores import api as stores_api
 from bailee.tenants import api as tenants_api
 from bailee.web.metrics import Metrics, metrics, ready
@@ -69,12 +70,13 @@ def create_app(services: Services) -> Litestar:
     provided |= {name: _provide(getattr(services.federation, name)) for name in _FEDERATION}
     provided |= {name: _provide(getattr(services.monitoring, name)) for name in _MONITORING}
     provided |= {name: _provide(getattr(services.incidents, name)) for name in _INCIDENTS}
+    provided |= {name: _provide(getattr(services.retention, name)) for name in _RETENTION}
     api = Router(
         "/api/v1",
         route_handlers=[
             *access_api.routers, provider_api.router, federation_api.router, tenants_api.router,
             tenants_api.get_own_tenant, *stores_api.routers, *monitoring_api.routers, *incidents_api.routers,
-            assurance_api.router,
+            *retention_api.routers, assurance_api.router,
         ],
     )  # fmt: skip
     return Litestar(
@@ -117,6 +119,9 @@ _TAGS = (
     "Webhooks",
     "Incidents",
     "Notices",
+    "Retention",
+    "Legal holds",
+    "Terminations",
     "Measures",
     "Ledger",
 )
@@ -126,6 +131,7 @@ _PROVIDED = (
 )  # fmt: skip
 _MONITORING = ("alerts", "support_cases", "webhooks", "intake")
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises", "bulk")
+_RETENTION = ("limits", "rules", "holds", "terminations", "export", "certificates", "calendar")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")
 _ACCESS = (

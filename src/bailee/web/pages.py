@@ -12,6 +12,7 @@ from bailee.foundation.pages import read_form, same_origin
 from bailee.foundation.settings import Settings
 from bailee.incidents import pages as incidents_pages
 from bailee.monitoring import pages as monitoring_pages
+from bailee.retention import pages as retention_pages
 from bailee.stores import pages as stores_pages
 from bailee.tenants import pages as tenants_pages
 
@@ -27,6 +28,7 @@ def pages(settings: Settings) -> list[ControllerRouterHandler]:
         *stores_pages.routes,
         *monitoring_pages.routes,
         *incidents_pages.routes,
+        *retention_pages.routes,
     ]
     return [
         Router(

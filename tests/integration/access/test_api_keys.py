@@ -13,13 +13,12 @@ from bailee.access.model import IssuedApiKey
 from bailee.access.permissions import SCOPES
 from bailee.access.tokens import API_KEY
 from bailee.assembly import Services
-from bailee.encryption.errors import KeyDestroyed
 from bailee.foundation.errors import Conflict, Invalid, NotFound
 from bailee.foundation.ids import TenantId, new_id
 from bailee.foundation.principal import ActorKind, Forbidden, Principal, StepUpRequired, Unauthenticated
 from bailee.tenants.model import Tenant, TenantState
 from tests.integration.access.people import execute, is_refused, make_member, who
-from tests.integration.rig import SYSTEM, create_tenant, key_principal, staff_principal, work
+from tests.integration.rig import SYSTEM, create_tenant, key_principal, staff_principal
 
 
 async def _issue(
@@ -199,9 +198,6 @@ async def test_states_of_a_tenant_decide_what_its_keys_may(services: Services, t
     await _move(services, tenant, TenantState.TERMINATED)
     with pytest.raises(Forbidden):
         await who(services, key.token)
-    await work(services)
-    with pytest.raises(KeyDestroyed):
-        await services.keyring.general_key(tenant.id)
     with pytest.raises(Conflict):
         await _move(services, tenant, TenantState.ACTIVE)
 

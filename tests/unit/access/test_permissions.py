@@ -22,20 +22,22 @@ READING = frozenset({
     "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "incidents.read",
     "keys.read", "measures.read", "members.read", "notices.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "support_cases.read", "tenant.read",
-    "tenant_keys.read", "tenants.read", "webhooks.read", "event_types.read",
+    "tenant_keys.read", "tenants.read", "webhooks.read", "event_types.read", "retention.read",
+    "holds.read", "terminations.read",
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
-WAYS = {"tenants.terminate": "tenants.move", "tenants.close": "tenants.move"}
-"""What a verb asks for beside its own permission, in the ways that end a tenant."""
 STEP_UP = frozenset({
-    "accounts.invite", "accounts.off_board", "accounts.reset_factors", "alerts.suppress",
-    "webhooks.add", "breaches.verify", "breaches.dismiss", "support_cases.grant",
-    "notices.approve", "notices.send", "incidents.set_trigger",
-    "incidents.remove_trigger", "break_glass.seal", "clients.register",
-    "elevations.decide", "elevations.request", "keys.issue", "keys.rotate", "members.change_role", "members.invite",
-    "members.reset_factors", "policy.change", "provider.rotate_keys", "reviews.close", "reviews.open", "roles.define",
-    "roles.delete", "roles.grant", "roles.withdraw", "sso.configure", "sso.remove", "subjects.erase",
-    "tenant_keys.provision", "tenants.invite_owner", "tenants.rotate_key",
+    "accounts.invite", "accounts.off_board", "accounts.reset_factors", "alerts.suppress", "breaches.dismiss",
+    "breaches.verify", "break_glass.seal", "clients.register", "elevations.decide", "elevations.request",
+    "holds.approve", "holds.approve_for", "holds.decide_change", "holds.decide_change_for", "holds.extend",
+    "holds.lift", "holds.look", "holds.request", "incidents.remove_trigger", "incidents.set_trigger", "keys.issue",
+    "keys.rotate", "members.change_role", "members.invite", "members.reset_factors", "notices.approve",
+    "notices.send", "policy.change", "provider.rotate_keys", "retention.remove_ceiling", "retention.remove_floor",
+    "retention.run", "retention.set_ceiling", "retention.set_floor", "reviews.close", "reviews.open",
+    "roles.define", "roles.delete", "roles.grant", "roles.withdraw", "sso.configure", "sso.remove",
+    "subjects.erase", "support_cases.grant", "tenant.cancel_termination", "tenant.export", "tenant.terminate",
+    "tenant_keys.provision", "tenants.cancel_termination", "tenants.close", "tenants.invite_owner",
+    "tenants.rotate_key", "tenants.terminate", "webhooks.add",
 })  # fmt: skip
 """Acts before which a person shows a second factor: keys, grants, policy, erasure, and what lets others in."""
 
@@ -58,7 +60,7 @@ def test_every_verbs_permission_stands_in_a_role_or_scope() -> None:
 
 
 def test_every_permission_of_a_role_or_scope_is_a_verbs_or_reads() -> None:
-    asked = {spec.permission for spec in _verbs()} | READING | WAYS.keys()
+    asked = {spec.permission for spec in _verbs()} | READING
     assert asked == STAFF_PERMISSIONS | TENANT_PERMISSIONS
 
 
@@ -101,7 +103,7 @@ def test_staff_hold_nothing_of_what_tenants_store() -> None:
         "webhooks.read", "webhooks.add", "webhooks.remove", "webhooks.try", "webhooks.send_again",
         "events.read", "measures.read", "clients.read", "clients.register",
         "clients.change", "clients.rotate_secret",
-        "clients.revoke",
+        "clients.revoke", "holds.read",
     }  # fmt: skip
 
 

@@ -221,7 +221,6 @@ SINGLE: list[Case] = [
     ("PATCH /api/v1/tenants/t1", lambda c: c.tenants.change("t1", plan="pro"), '{"plan":"pro"}', TENANT, Tenant),
     ("POST /api/v1/tenants/t1/suspend", lambda c: c.tenants.suspend("t1"), "", TENANT, Tenant),
     ("POST /api/v1/tenants/t1/resume", lambda c: c.tenants.resume("t1"), "", TENANT, Tenant),
-    ("POST /api/v1/tenants/t1/terminate", lambda c: c.tenants.terminate("t1"), "", TENANT, Tenant),
     ("POST /api/v1/tenants/t1/rotate-key", lambda c: c.tenants.rotate_key("t1"), "", None, type(None)),
     (
         "POST /api/v1/tenants/t1/keys",

@@ -42,16 +42,6 @@ def resume(tenant_id: str) -> Call[Tenant]:
     return Call(method="POST", path=api("tenants", tenant_id, "resume"), parse=json_answer(Tenant))
 
 
-def terminate(tenant_id: str) -> Call[Tenant]:
-    """End the contract: the tenant can read and export, and add nothing. Raises NotFound, Conflict."""
-    return Call(method="POST", path=api("tenants", tenant_id, "terminate"), parse=json_answer(Tenant))
-
-
-def close(tenant_id: str) -> Call[Tenant]:
-    """Destroy all keys of a terminating tenant, for good. Raises NotFound, Conflict."""
-    return Call(method="POST", path=api("tenants", tenant_id, "close"), parse=json_answer(Tenant))
-
-
 def rotate_key(tenant_id: str) -> Call[None]:
     """Ask for a new encryption key of the tenant; the rotation goes on after the answer."""
     return Call(method="POST", path=api("tenants", tenant_id, "rotate-key"), parse=no_answer)

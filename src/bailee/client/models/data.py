@@ -1,6 +1,6 @@
 """Collections, records, data subjects and files."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -34,17 +34,19 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a collection is to hold. `subject` is required, optional or none; `retention` an ISO 8601 duration."""
+    """What a collection is to hold. `subject` is required, optional or none; `retention` a duration (ISO 8601)
+    since it was created, or `{"for": …, "after": …}`, or `{"until": "instruction"}`.
+    """
 
     title: str
     purpose: str
     fields: dict[str, Field]
     subject: str = "required"
-    retention: str | None = None
+    retention: str | dict[str, str] | None = None
 
 
 class Collection(Model, frozen=True, kw_only=True):
-    """A kind of record: its purpose, retention (ISO 8601 duration) and map of fields."""
+    """A kind of record: its purpose, retention and map of fields."""
 
     name: str
     title: str
@@ -52,7 +54,7 @@ class Collection(Model, frozen=True, kw_only=True):
     subject: str
     fields: dict[str, Field]
     version: int
-    retention: str | None = None
+    retention: str | dict[str, str] | None = None
     building: tuple[str, ...] = ()
     records: int = 0
     created_at: datetime
@@ -116,7 +118,10 @@ class SubjectView(Model, frozen=True, kw_only=True):
 
 
 class ErasureReceipt(Model, frozen=True, kw_only=True):
-    """What an erasure destroyed, and the event (and, once anchored, the ledger leaf) that proves it."""
+    """What an erasure destroyed, and the event (and, once anchored, the ledger leaf) that proves it.
+
+    One that is `waiting` goes on by itself when the archive holds nothing of the person any more.
+    """
 
     hidden = frozenset({"subject"})
 
@@ -127,6 +132,9 @@ class ErasureReceipt(Model, frozen=True, kw_only=True):
     keys: int
     event: str
     ledger_index: int | None = None
+    state: str = "completed"
+    until: date | None = None
+    bases: tuple[str, ...] = ()
 
 
 class BatchLine(Model, frozen=True, kw_only=True, omit_defaults=True):

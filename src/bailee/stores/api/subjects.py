@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
-from litestar import Request, delete, get
+from litestar import Request, Response, delete, get
 
 from bailee.encryption.service import Keyring
 from bailee.foundation.database import Database
@@ -53,7 +53,7 @@ async def view_subject(
 async def erase_subject(
     request: Request[Any, Principal, Any], database: Database, subjects: Subjects, keyring: Keyring, ledger: Ledger,
     principal: Principal, idempotency_key: IdempotencyKey = None,
-) -> Receipt:  # fmt: skip
+) -> Response[Receipt]:  # fmt: skip
     name = subject_of(request)
     async with database.tenant(principal.tenant) as tx:
         index_key = await keyring.index_key(tx.tenant)
@@ -65,7 +65,8 @@ async def erase_subject(
             await complete(tx, claimed, {"erasure": str(erasure_id)})
     receipt = await _erase(database, subjects, principal, erasure_id)
     index = await ledger.wait_for_index(database, receipt.event)
-    return Receipt(**msgspec.structs.asdict(receipt), subject=name, ledger_index=index)
+    shown = Receipt(**msgspec.structs.asdict(receipt), subject=name, ledger_index=index)
+    return Response(shown, status_code=202 if receipt.state == "waiting" else 200)
 
 
 async def _erase(database: Database, subjects: Subjects, principal: Principal, erasure_id: UUID) -> ErasureReceipt:

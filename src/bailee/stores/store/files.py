@@ -72,3 +72,27 @@ async def delete_files_by_holder(tx: TenantWriter, holder: bytes) -> list[UUID]:
 
 async def list_object_ids(tx: TenantReader) -> set[UUID]:
     return set(await tx.values("SELECT object_id FROM files"))
+
+
+async def list_files_in_scope(
+    tx: TenantReader, holders: list[bytes], *, everything: bool, until: datetime, after: UUID | None, limit: int
+) -> list[FileRow]:
+    """Files of these subjects, or all, as they were stored up to a moment; in order."""
+    return await tx.all(
+        FileRow,
+        _FILE
+        + """
+        WHERE (holder = ANY(%(holders)s) OR %(everything)s) AND updated_at <= %(until)s
+          AND (%(after)s::uuid IS NULL OR object_id > %(after)s)
+        ORDER BY object_id LIMIT %(limit)s
+        """,
+        {"holders": holders, "everything": everything, "until": until, "after": after, "limit": limit},
+    )
+
+
+async def delete_file_version(tx: TenantWriter, row: FileRow) -> bool:
+    """Removes this very version; says whether it was still the one."""
+    deleted = await tx.run(
+        "DELETE FROM files WHERE name_token = %s AND object_id = %s", (row.name_token, row.object_id)
+    )
+    return deleted == 1

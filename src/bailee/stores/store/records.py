@@ -1,6 +1,7 @@
 """The tables of records and their search tokens."""
 
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
@@ -118,21 +119,26 @@ async def list_by_holder(tx: TenantReader, holder: bytes, *, after: UUID | None,
 
 async def list_in_scope(
     tx: TenantReader, collections: list[str], holders: list[bytes], ids: list[UUID], *, only: UUID | None = None,
-    after: UUID | None = None, limit: int = 1,
+    after: UUID | None = None, limit: int = 1, everything: bool = False, until: datetime | None = None,
 ) -> list[RecordRow]:  # fmt: skip
-    """Records that are in one of these collections, or of one of these subjects, or among these ids, in their order."""
+    """Records that are in one of these collections, or of one of these subjects, or among these ids, in their order;
+    with `until`, those made up to that moment.
+    """
     return await tx.all(
         RecordRow,
         _RECORD
         + """
         WHERE (
             r.collection = ANY(%(collections)s) OR r.holder = ANY(%(holders)s) OR r.record_id = ANY(%(ids)s)
-          ) AND (%(only)s::uuid IS NULL OR r.record_id = %(only)s)
+            OR %(everything)s
+          ) AND (%(until)s::timestamptz IS NULL OR r.created_at <= %(until)s)
+          AND (%(only)s::uuid IS NULL OR r.record_id = %(only)s)
           AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
         ORDER BY r.record_id LIMIT %(limit)s
         """,
         {
             "collections": collections, "holders": holders, "ids": ids, "only": only, "after": after, "limit": limit,
+            "everything": everything, "until": until,
         },
     )  # fmt: skip
 
@@ -181,3 +187,83 @@ async def delete_tokens(tx: TenantWriter, record_id: UUID) -> None:
 
 async def delete_field_tokens(tx: TenantWriter, collection: str, fields: list[str]) -> None:
     await tx.run("DELETE FROM record_tokens WHERE collection = %s AND field = ANY(%s)", (collection, fields))
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Which records of a collection are due: so many months and days after they were created, or last changed. Both
+    the rule's and the floor's time have to be over.
+    """
+
+    collection: str
+    by_change: bool
+    months: int
+    days: int
+    floor_months: int
+    floor_days: int
+
+
+_DUE: LiteralString = """
+FROM records r WHERE r.collection = %(collection)s AND (
+    CASE WHEN %(by_change)s THEN r.updated_at ELSE r.created_at END
+    + make_interval(months => %(months)s::int, days => %(days)s::int) <= %(now)s
+) AND (
+    CASE WHEN %(by_change)s THEN r.updated_at ELSE r.created_at END
+    + make_interval(months => %(floor_months)s::int, days => %(floor_days)s::int) <= %(now)s
+)
+"""
+
+
+async def list_due(tx: TenantReader, due: Due, now: datetime, limit: int) -> list[RecordRow]:
+    return await tx.all(
+        RecordRow,
+        "SELECT r.record_id, r.collection, r.version, r.holder, r.ciphertext, r.created_at, r.updated_at"
+        + _DUE
+        + " ORDER BY r.record_id LIMIT %(limit)s",
+        {**msgspec.structs.asdict(due), "now": now, "limit": limit},
+    )
+
+
+class DueCount(msgspec.Struct, frozen=True):
+    """How many records are due, and when the oldest of the collection begins."""
+
+    records: int
+    oldest: datetime | None
+
+
+async def count_due(tx: TenantReader, due: Due, now: datetime) -> DueCount:
+    found = await tx.one(
+        DueCount,
+        "SELECT count(*) AS records, min(CASE WHEN %(by_change)s THEN r.updated_at ELSE r.created_at END) AS oldest"
+        + _DUE,
+        {**msgspec.structs.asdict(due), "now": now},
+    )
+    return found or DueCount(0, None)
+
+
+async def list_stretch(tx: TenantReader, collection: str, *, after: UUID | None, limit: int) -> list[RecordRow]:
+    """A stretch of a collection, in order."""
+    return await tx.all(
+        RecordRow,
+        _RECORD
+        + """
+        WHERE r.collection = %(collection)s AND (%(after)s::uuid IS NULL OR r.record_id > %(after)s)
+        ORDER BY r.record_id LIMIT %(limit)s
+        """,
+        {"collection": collection, "after": after, "limit": limit},
+    )
+
+
+async def delete_versions(tx: TenantWriter, rows: list[RecordRow]) -> list[UUID]:
+    """Removes these very versions, with their tokens; whoever has changed one meanwhile keeps it. Answers the ids."""
+    held: list[UUID] = await tx.values(
+        """
+        SELECT r.record_id FROM records r
+        JOIN unnest(%s::uuid[], %s::bigint[]) AS w (record_id, version)
+          ON r.record_id = w.record_id AND r.version = w.version
+        ORDER BY r.record_id FOR UPDATE OF r
+        """,
+        ([row.record_id for row in rows], [row.version for row in rows]),
+    )
+    await tx.run("DELETE FROM record_tokens WHERE record_id = ANY(%s)", (held,))
+    await tx.run("DELETE FROM records WHERE record_id = ANY(%s)", (held,))
+    return held

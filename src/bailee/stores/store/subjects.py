@@ -1,6 +1,6 @@
 """The tables of data subjects: their keys' ids, and erasures under way."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -59,16 +59,64 @@ async def delete_subject(tx: TenantWriter, holder: bytes) -> int:
 
 async def insert_erasure(tx: TenantWriter, erasure_id: UUID, holder: bytes) -> None:
     await tx.run(
-        "INSERT INTO erasures (tenant_id, erasure_id, holder) VALUES (%s, %s, %s)", (tx.tenant, erasure_id, holder)
+        """
+        INSERT INTO erasures (tenant_id, erasure_id, holder, subject_since)
+        SELECT tenant_id, %s, holder, created_at FROM subjects WHERE holder = %s
+        """,
+        (erasure_id, holder),
     )
 
 
-async def hold_erasure(tx: TenantWriter, erasure_id: UUID) -> bytes | None:
-    """The holder of an erasure that is not completed, held by `tx`."""
-    holder: bytes | None = await tx.value(
-        "SELECT holder FROM erasures WHERE erasure_id = %s AND completed_at IS NULL FOR UPDATE", (erasure_id,)
+class OpenErasure(msgspec.Struct, frozen=True):
+    """An erasure that is not completed. `erased` is what has gone already, when it waits for the rest."""
+
+    holder: bytes
+    erased: dict[str, Any] | None
+
+
+async def hold_erasure(tx: TenantWriter, erasure_id: UUID) -> OpenErasure | None:
+    """An erasure that is not completed, held by `tx`."""
+    return await tx.one(
+        OpenErasure,
+        "SELECT holder, erased FROM erasures WHERE erasure_id = %s AND completed_at IS NULL FOR UPDATE",
+        (erasure_id,),
     )
-    return holder
+
+
+async def set_waiting(
+    tx: TenantWriter, erasure_id: UUID, erased: dict[str, Any] | None, until: date, bases: list[str]
+) -> None:
+    await tx.run(
+        "UPDATE erasures SET erased = %s, waits_until = %s, bases = %s WHERE erasure_id = %s",
+        (None if erased is None else Jsonb(erased), until, bases, erasure_id),
+    )
+
+
+async def find_waiting(tx: TenantReader, holder: bytes) -> UUID | None:
+    """The erasure of a person that waits for what the archive holds of them."""
+    found: UUID | None = await tx.value(
+        "SELECT erasure_id FROM erasures WHERE holder = %s AND completed_at IS NULL AND erased IS NOT NULL", (holder,)
+    )
+    return found
+
+
+class WaitingErasure(msgspec.Struct, frozen=True):
+    erasure_id: UUID
+    holder: bytes
+    began_at: datetime
+    waits_until: date
+    bases: list[str]
+
+
+async def list_waiting(tx: TenantReader) -> list[WaitingErasure]:
+    """Erasures that wait, oldest first."""
+    return await tx.all(
+        WaitingErasure,
+        """
+        SELECT erasure_id, holder, began_at, waits_until, bases FROM erasures
+        WHERE completed_at IS NULL AND erased IS NOT NULL ORDER BY erasure_id
+        """,
+    )
 
 
 async def complete_erasure(tx: TenantWriter, erasure_id: UUID, receipt: dict[str, Any]) -> None:
@@ -80,3 +128,7 @@ async def complete_erasure(tx: TenantWriter, erasure_id: UUID, receipt: dict[str
 async def find_receipt(tx: TenantReader, erasure_id: UUID) -> dict[str, Any] | None:
     receipt: dict[str, Any] | None = await tx.value("SELECT receipt FROM erasures WHERE erasure_id = %s", (erasure_id,))
     return receipt
+
+
+async def delete_subjects(tx: TenantWriter, holders: list[bytes]) -> int:
+    return await tx.run("DELETE FROM subjects WHERE holder = ANY(%s)", (holders,))

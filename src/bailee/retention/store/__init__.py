@@ -1,0 +1,1 @@
+"""The tables of retention, a module for each group of them."""
