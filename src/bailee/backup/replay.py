@@ -5,6 +5,7 @@ restored as new as it can be: a data subject whose key is not there was erased. 
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,9 @@ log = structlog.get_logger()
 
 _BY = system("restore")
 _PAGE = 1000
+_NOWHERE = -1
+"""In place of a leaf: the keyring tells of it, not the journal."""
+_ENDED = "termination.deletion_begun"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -122,6 +126,7 @@ class Replay:
             for one in self.replayers:
                 if entry.action in one.actions:
                     replayed += await one.replay(entry)
+        replayed += await self._end_keyless()
         orphans = await self._erase_keyless()
         replayed += Replayed(erasures=orphans)
         async with self._database.operator() as tx:
@@ -131,6 +136,17 @@ class Replay:
     async def page(self, tx: OperatorReader) -> list[RestoreNote]:
         """The restores that this instance has come from, newest first."""
         return await rows.list_restores(tx)
+
+    async def _end_keyless(self) -> Replayed:
+        """Ends every customer of whom the keyring has no key left: its deletion had begun."""
+        done = Replayed()
+        for tenant in await self._living():
+            if not await self._keyring.count(tenant):
+                entry = Entry(_NOWHERE, datetime.now(UTC), tenant, _ENDED, str(tenant))
+                for one in self.replayers:
+                    if _ENDED in one.actions:
+                        done += await one.replay(entry)
+        return done
 
     async def _erase_keyless(self) -> int:
         """Erases every data subject whose key the keyring does not have."""

@@ -59,7 +59,7 @@ async def adopt_published(database: Database, objects: Objects, signer: Signer) 
 async def republish(database: Database, objects: Objects, signer: Signer) -> bool:
     """Writes the tiles again that the database's newest checkpoint needs, where the objects are older than it.
 
-    Nothing new is signed: the note is the one that was published. Raises LedgerBroken when the leaves do not bear it out.
+    Nothing new is signed: the note is the one that was published. Raises LedgerBroken when the leaves contradict it.
     """
     async with database.operator_read() as tx:
         size = await store.latest_size(tx)
