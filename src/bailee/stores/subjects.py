@@ -171,7 +171,7 @@ class Subjects:
             self._clock.now(), gone.records, gone.files, gone.keys, event, "waiting", withheld.until, withheld.bases
         )
 
-    @verb(SubjectErased, permission=SYSTEM)
+    @verb(SubjectErased, SubjectErasureWaits, permission=SYSTEM)
     async def erase_again(self, tx: TenantWriter, holder: bytes, *, by: Principal) -> ErasureReceipt:
         """Erases a person whom a restore has brought back."""
         erasure_id = new_id()
