@@ -39,6 +39,13 @@ def new_instance(fresh_instance: FreshInstance) -> Instance:
     return instance
 
 
+@pytest.fixture(scope="module")
+def backed_up(demo: Demo) -> None:
+    """Waits until the demo has its first backups, which it takes by itself."""
+    for server in ("main", "keyring", "objects", "settings"):
+        eventually(lambda server=server: _complete(demo, server), seconds=150, what=f"a backup of {server}")  # type: ignore[misc]
+
+
 def _status(demo: Demo, person: StaffPerson, method: str, path: str, body: Any = None) -> int:
     with demo.http(person.token) as http:
         return http.request(method, f"/api/v1{path}", json=body).status_code
@@ -57,12 +64,11 @@ def _complete(demo: Demo, server: str) -> list[Any]:
 # --- the API -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("backed_up")
 def test_the_demo_backs_itself_up_and_keeps_its_kit_to_itself(demo: Demo) -> None:
     kit = demo.data / "demo-recovery-kit.txt"
     assert kit.stat().st_mode & 0o777 == 0o600
     assert "AGE-SECRET-KEY-" in kit.read_text()
-    for server in ("main", "keyring", "objects", "settings"):
-        eventually(lambda server=server: _complete(demo, server), seconds=150, what=f"a backup of {server}")  # type: ignore[misc]
     with demo.staff_client() as staff:
         (backup, *_) = staff.backups.list(server="main", page_size=1)
         assert staff.backups.get(backup.id).server == "main"
@@ -115,6 +121,7 @@ def test_what_was_asked_for_is_taken_and_read_again(demo: Demo, engineer: StaffP
     assert found[0].fault == ""
 
 
+@pytest.mark.usefixtures("backed_up")
 def test_a_release_takes_two_people_and_is_used_once(demo: Demo, engineer: StaffPerson, officer: StaffPerson) -> None:
     assert _status(demo, engineer, "POST", "/backup-releases", {"purpose": "curiosity", "reason": REASON}) == 422
     assert _status(demo, engineer, "POST", "/backup-releases", {"purpose": "drill", "reason": REASON}) == 422
@@ -239,9 +246,8 @@ def test_a_release_by_two_people_in_the_browser(
 
 
 @pytest.mark.browser
+@pytest.mark.usefixtures("backed_up")
 def test_history_of_drills_after_two_real_ones(demo: Demo, engineer: StaffPerson, consoles: Consoles) -> None:
-    for server in ("main", "keyring"):
-        eventually(lambda server=server: _complete(demo, server), seconds=150, what=f"a backup of {server}")  # type: ignore[misc]
     taken = demo.cli("backup", "take", "--json", seconds=240)
     assert taken.returncode == 0, taken.stderr
     told = []
@@ -271,10 +277,10 @@ def test_history_of_drills_after_two_real_ones(demo: Demo, engineer: StaffPerson
 
 
 @pytest.mark.browser
+@pytest.mark.usefixtures("backed_up")
 def test_backups_are_taken_filtered_and_the_runbook_kept(
     demo: Demo, engineer: StaffPerson, consoles: Consoles
 ) -> None:  # fmt: skip
-    eventually(lambda: _complete(demo, "main"), seconds=150, what="a backup of main")
     console = consoles(engineer)
     console.go("/backups")
     console.page.get_by_label("Beside the schedule").select_option("objects")
