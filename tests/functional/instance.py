@@ -384,12 +384,14 @@ class Instance:
             http1=not http2,
         )
 
-    def cli(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *arguments: str, env: Mapping[str, str] | None = None, seconds: float = 90
+    ) -> subprocess.CompletedProcess[str]:
         """`bailee …` on this instance."""
         return subprocess.run(
             [sys.executable, "-m", "bailee.cli", *arguments],
             env={**self.environment, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=90, check=False,
+            timeout=seconds, check=False,
         )  # fmt: skip
 
     def check(self, name: str) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def test_true_command_passes(command: str) -> None:
     verify(words_of(command))
 
 
-@pytest.mark.parametrize("command", ["bailee backup", "bailee subject forget x", "bailee events --tail", "bailee"])
+@pytest.mark.parametrize("command", ["bailee rollback", "bailee subject forget x", "bailee events --tail", "bailee"])
 def test_invented_command_is_noticed(command: str) -> None:
     with pytest.raises(AssertionError):
         verify(words_of(command))

@@ -110,6 +110,10 @@ class Backups:
             raise NotFound
         return found
 
+    async def newest(self, tx: OperatorReader) -> dict[Server, Backup | None]:
+        """The newest backup of each server that can be restored."""
+        return {server: next(iter(await catalogue.list_complete(tx, server)), None) for server in self.servers}
+
     # --- taking ---------------------------------------------------------------------------------------
 
     async def take(

@@ -10,6 +10,7 @@ import msgspec
 
 from bailee.backup.age import Identity, Recipient, new_identity, parse_identity, parse_recipient
 from bailee.backup.errors import KeyRefused
+from bailee.backup.model import RecoveryKey
 from bailee.backup.store import catalogue
 from bailee.encryption.service import Keyring
 from bailee.events import Events, Object, verb
@@ -61,6 +62,10 @@ class BackupKeys:
         """The recovery key in force, its public half."""
         keys = await catalogue.list_recovery_keys(tx)
         return next((parse_recipient(one.recipient) for one in keys if one.retired_at is None), None)
+
+    async def every(self, tx: OperatorReader) -> list[RecoveryKey]:
+        """The public halves of all there ever were, newest first: old backups are opened with the key of their time."""
+        return await catalogue.list_recovery_keys(tx)
 
     async def recipients(self, tx: OperatorReader) -> list[Recipient]:
         """Whom backups are encrypted to; nobody before there is a recovery key."""

@@ -65,8 +65,11 @@ class SubjectReplayer:
 
     async def replay(self, entry: Entry) -> Replayed:
         async with self._database.tenant(TenantId(entry.tenant)) as tx:
-            done = await self._subjects.erase_again(tx, bytes.fromhex(entry.object), before=entry.at, by=_BY)
-        return Replayed(erasures=int(done))
+            holder = bytes.fromhex(entry.object)
+            if not await self._subjects.is_back(tx, holder, before=entry.at):
+                return Replayed()
+            await self._subjects.erase_again(tx, holder, by=_BY)
+        return Replayed(erasures=1)
 
 
 class AccessReplayer:
@@ -160,7 +163,9 @@ class Replay:
                 for one in page:
                     if one.key_id not in present:
                         async with self._database.tenant(tenant) as tx:
-                            count += await self._subjects.erase_again(tx, one.holder, before=None, by=_BY)
+                            if await self._subjects.is_back(tx, one.holder, before=None):
+                                await self._subjects.erase_again(tx, one.holder, by=_BY)
+                                count += 1
                 if len(page) < _PAGE:
                     break
                 after = page[-1].holder

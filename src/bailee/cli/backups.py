@@ -2,6 +2,7 @@
 
 import os
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -45,7 +46,7 @@ def init(*, save: Path | None = None) -> None:
 def list_backups(*, server: str | None = None, limit: int = 50, json: bool = False) -> None:
     """List backups, newest first."""
     with connect() as client:
-        found = list(client.backups.list(server=server, limit=limit))[:limit]
+        found = list(islice(client.backups.list(server=server, page_size=min(limit, 1000)), limit))
     if json:
         show_json({"backups": found})
         return
@@ -109,7 +110,7 @@ def drill(*, json: bool = False) -> int:
 def drills(*, limit: int = 20, json: bool = False) -> None:
     """List rehearsals, newest first, with the times they took."""
     with connect() as client:
-        found = list(client.backups.drills(limit=limit))[:limit]
+        found = list(islice(client.backups.drills(page_size=min(limit, 1000)), limit))
     if json:
         show_json({"drills": found})
         return
@@ -153,7 +154,7 @@ def request(purpose: str, *, reason: str) -> None:
 def approve(release_id: UUID) -> None:
     """Approve somebody else's request. It can be used once, within four hours."""
     with connect() as client:
-        client.backups.decide_release(release_id, approve=True)
+        client.backups.decide_release(str(release_id), approve=True)
     say("Approved. It is used with `bailee restore --release ID`.")
 
 
@@ -161,7 +162,7 @@ def approve(release_id: UUID) -> None:
 def refuse(release_id: UUID) -> None:
     """Refuse somebody else's request."""
     with connect() as client:
-        client.backups.decide_release(release_id, approve=False)
+        client.backups.decide_release(str(release_id), approve=False)
     say("Refused.")
 
 
@@ -169,7 +170,7 @@ def refuse(release_id: UUID) -> None:
 def list_releases(*, limit: int = 50, json: bool = False) -> None:
     """List releases, newest first."""
     with connect() as client:
-        found = list(client.backups.releases(limit=limit))[:limit]
+        found = list(islice(client.backups.releases(page_size=min(limit, 1000)), limit))
     if json:
         show_json({"releases": found})
         return

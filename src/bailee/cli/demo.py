@@ -26,6 +26,7 @@ from bailee.foundation.errors import ConfigurationError, Error
 from bailee.foundation.settings import Settings
 
 CREDENTIALS = "demo-credentials.json"
+RECOVERY_KIT = "demo-recovery-kit.txt"
 _OWNER = "owner@bailee.example"
 _SECURITY = "security@bailee.example"
 _SEED = 20
@@ -135,10 +136,12 @@ def _fill_and_tell(settings: Settings, news: Ready) -> None:
     path = settings.data / CREDENTIALS
     if news.setup_url is not None:
         credentials = _fill(settings, news.setup_url)
-        _write(path, credentials)
+        _write(path, json.dumps(credentials, indent=2))
     out.print(f"Bailee's demo is ready at [bold]{escape(settings.base_url)}[/]")
     if path.exists():
         out.print(f"Sign-in data and API keys: {escape(str(path))}")
+        if _kit(settings).exists():
+            out.print(f"It backs itself up; its recovery kit, which belongs on paper: {escape(str(_kit(settings)))}")
     else:
         out.print("This instance was set up by hand; it has no demo credentials.")
 
@@ -157,6 +160,7 @@ def _fill(settings: Settings, setup_url: str) -> dict[str, Any]:
                 _store(product, customer)
             invited = staff.tenants.invite_owner(tenant.id, email=customer["owner"], name="Sample Customer")
             tenants.append({"id": tenant.id, "name": tenant.name, "api_key": key.token, "owner": place.accept(invited)})
+        _write(_kit(settings), staff.backups.make_recovery_key())
         staff.session.sign_out()
     return {
         "base_url": settings.base_url,
@@ -246,10 +250,14 @@ def _order(rng: random.Random, number: int) -> dict[str, Any]:
     return {"number": f"K-{number:05}", "total": round(rng.uniform(5, 250), 2), "items": items}
 
 
-def _write(path: Path, credentials: dict[str, Any]) -> None:
+def _kit(settings: Settings) -> Path:
+    return settings.data / RECOVERY_KIT
+
+
+def _write(path: Path, text: str) -> None:
     """Readable for the owner alone from its first moment, and whole when it appears."""
     temporary = path.with_suffix(".part")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(credentials, file, indent=2)
+        file.write(text)
     temporary.rename(path)

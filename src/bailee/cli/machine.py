@@ -32,6 +32,7 @@ def _announce(ready: Ready) -> None:
     if ready.setup_url:
         out.print("Nobody has an account yet. Make the owner's with this link; it works once, for a day:")
         out.print(escape(ready.setup_url), style="bold")
+        out.print("Then sign in with `bailee login`; `bailee backup init` makes the recovery key, and backups begin.")
 
 
 def serve() -> None:

@@ -38,6 +38,7 @@ from bailee.client.models.admin import (
     Tenant,
 )
 from bailee.client.models.alerts import Alert, AlertDetails, AlertNote, Suppression
+from bailee.client.models.backups import Backup, BackupDrill, BackupRelease, RecoveryKey, Restore, RestorePoint
 from bailee.client.models.base import Page, Reference
 from bailee.client.models.clients import OAuthClient, OAuthClientSecret
 from bailee.client.models.data import (
@@ -140,6 +141,9 @@ __all__ = [
     "AsyncDownload",
     "AsyncListing",
     "Attachment",
+    "Backup",
+    "BackupDrill",
+    "BackupRelease",
     "BaileeError",
     "BatchLine",
     "BatchResult",
@@ -212,9 +216,12 @@ __all__ = [
     "ReadResult",
     "Reading",
     "Record",
+    "RecoveryKey",
     "Reference",
     "Refusal",
     "Report",
+    "Restore",
+    "RestorePoint",
     "RetentionLimit",
     "Review",
     "ReviewItem",

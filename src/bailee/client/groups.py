@@ -4,6 +4,7 @@ from bailee.client.binding import Batch, Group, Operation, Paged, Streamed
 from bailee.client.calls import (
     account,
     alerts,
+    backups,
     batches,
     clients,
     collections,
@@ -365,6 +366,26 @@ class Notices[R](Group[R]):
     send_all = Operation(notices.send_all)
 
 
+class Backups[R](Group[R]):
+    """`client.backups`: for staff, backups, who may open them, and rehearsals of restores."""
+
+    list = Paged(backups.every)
+    get = Operation(backups.get)
+    take = Operation(backups.take)
+    verify = Operation(backups.verify)
+    points = Operation(backups.points)
+    runbook = Operation(backups.runbook)
+    make_recovery_key = Operation(backups.make_recovery_key)
+    recovery_keys = Operation(backups.recovery_keys)
+    releases = Paged(backups.releases)
+    request_release = Operation(backups.request_release)
+    decide_release = Operation(backups.decide_release)
+    drills = Paged(backups.drills)
+    drill = Operation(backups.drill)
+    get_drill = Operation(backups.get_drill)
+    restores = Operation(backups.restores)
+
+
 class SupportCases[R](Group[R]):
     """`client.support_cases`: what customers let the staff see, and for how long."""
 
@@ -506,6 +527,7 @@ class Surface[R](Group[R]):
         self.alerts = Alerts(runner)
         self.incidents = Incidents(runner)
         self.notices = Notices(runner)
+        self.backups = Backups(runner)
         self.support_cases = SupportCases(runner)
         self.webhooks = Webhooks(runner)
         self.event_types = EventTypes(runner)

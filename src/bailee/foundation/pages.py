@@ -1,15 +1,17 @@
 """What every room's pages share: forms, redirects, the answer itself, and the guard against foreign sites."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
-from litestar import Request
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.response import Redirect, Template
 from litestar.types import Guard
 
+from bailee.foundation.database import Database, OperatorWriter
 from bailee.foundation.errors import Error, Malformed, TooLarge
 from bailee.foundation.principal import Forbidden, Principal, StepUpRequired
 
@@ -95,6 +97,21 @@ def page(
 def see(path: str) -> Redirect:
     """After a POST: the page to look at now (303), so that a reload repeats nothing."""
     return Redirect(path, status_code=303)
+
+
+async def attempt(
+    database: Database,
+    act: Callable[[OperatorWriter], Awaitable[object]],
+    again: Callable[[Error], Awaitable[Response[Any]]],
+    to: str,
+) -> Response[Any]:
+    """Does something in one transaction and goes on to a page; what is wrong is shown on the page that was left."""
+    try:
+        async with database.operator() as tx:
+            await act(tx)
+    except Error as error:
+        return await again(error)
+    return see(to)
 
 
 def local_path(text: str) -> str:

@@ -42,8 +42,11 @@ class ErasureReplayer:
     async def replay(self, entry: Entry) -> Replayed:
         """Erases the person again."""
         async with self._database.tenant(TenantId(entry.tenant)) as tx:
-            done = await self._subjects.erase_again(tx, bytes.fromhex(entry.object), before=entry.at, by=_BY)
-        return Replayed(erasures=int(done))
+            holder = bytes.fromhex(entry.object)
+            if not await self._subjects.is_back(tx, holder, before=entry.at):
+                return Replayed()
+            await self._subjects.erase_again(tx, holder, by=_BY)
+        return Replayed(erasures=1)
 
 
 class _Described(msgspec.Struct, frozen=True):

@@ -171,22 +171,20 @@ class Subjects:
             self._clock.now(), gone.records, gone.files, gone.keys, event, "waiting", withheld.until, withheld.bases
         )
 
-    @verb(SubjectErased, permission=SYSTEM)
-    async def _erase_returned(self, tx: TenantWriter, holder: bytes, *, by: Principal) -> ErasureReceipt:
+    @verb(SubjectErased, SubjectErasureWaits, permission=SYSTEM)
+    async def erase_again(self, tx: TenantWriter, holder: bytes, *, by: Principal) -> ErasureReceipt:
+        """Erases a person whom a restore has brought back."""
         erasure_id = new_id()
         await store.insert_erasure(tx, erasure_id, holder)
         return await self.erase(tx, erasure_id, by=by)
 
-    async def erase_again(self, tx: TenantWriter, holder: bytes, *, before: datetime | None, by: Principal) -> bool:
-        """Erases a person whom a restore has brought back, if it was there `before`; says whether it was.
+    async def is_back(self, tx: TenantReader, holder: bytes, *, before: datetime | None) -> bool:
+        """Whether a restore has brought back a person who was erased and was there `before`.
 
-        Somebody who came again after the erasure stays.
+        Somebody who came again after the erasure is none of them.
         """
         since = await store.subject_since(tx, holder)
-        if since is None or (before is not None and since >= before):
-            return False
-        await self._erase_returned(tx, holder, by=by)
-        return True
+        return since is not None and (before is None or since < before)
 
     async def _holder(self, tx: TenantWriter, subject: str) -> bytes:
         verify_subject(None, subject)

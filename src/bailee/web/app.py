@@ -23,6 +23,7 @@ from bailee.access.provider import api as provider_api
 from bailee.access.provider import endpoints as provider_endpoints
 from bailee.assembly import Services
 from bailee.assurance import api as assurance_api
+from bailee.backup import api as backup_api
 from bailee.foundation.database import Database
 from bailee.foundation.http import problems
 from bailee.foundation.principal import Principal
@@ -71,12 +72,14 @@ def create_app(services: Services) -> Litestar:
     provided |= {name: _provide(getattr(services.monitoring, name)) for name in _MONITORING}
     provided |= {name: _provide(getattr(services.incidents, name)) for name in _INCIDENTS}
     provided |= {name: _provide(getattr(services.retention, name)) for name in _RETENTION}
+    provided |= {name: _provide(getattr(services.backup, name)) for name in _BACKUP}
+    provided["backup_keys"] = _provide(services.backup.keys)
     api = Router(
         "/api/v1",
         route_handlers=[
             *access_api.routers, provider_api.router, federation_api.router, tenants_api.router,
             tenants_api.get_own_tenant, *stores_api.routers, *monitoring_api.routers, *incidents_api.routers,
-            *retention_api.routers, assurance_api.router,
+            *retention_api.routers, *backup_api.routers, assurance_api.router,
         ],
     )  # fmt: skip
     return Litestar(
@@ -122,6 +125,7 @@ _TAGS = (
     "Retention",
     "Legal holds",
     "Terminations",
+    "Backups",
     "Measures",
     "Ledger",
 )
@@ -132,6 +136,7 @@ _PROVIDED = (
 _MONITORING = ("alerts", "support_cases", "webhooks", "intake")
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises", "bulk")
 _RETENTION = ("limits", "rules", "holds", "terminations", "export", "certificates", "calendar")
+_BACKUP = ("backups", "releases", "drills", "replay")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")
 _ACCESS = (

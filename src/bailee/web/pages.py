@@ -8,6 +8,7 @@ from bailee.access import pages as access_pages
 from bailee.access.federation import pages as federation_pages
 from bailee.access.provider import pages as provider_pages
 from bailee.assurance import pages as assurance_pages
+from bailee.backup import pages as backup_pages
 from bailee.foundation.pages import read_form, same_origin
 from bailee.foundation.settings import Settings
 from bailee.incidents import pages as incidents_pages
@@ -29,6 +30,7 @@ def pages(settings: Settings) -> list[ControllerRouterHandler]:
         *monitoring_pages.routes,
         *incidents_pages.routes,
         *retention_pages.routes,
+        *backup_pages.routes,
     ]
     return [
         Router(

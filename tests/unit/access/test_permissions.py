@@ -19,7 +19,7 @@ from bailee.events.verbs import PLACES, VerbSpec, find_verbs
 from bailee.foundation.principal import Principal
 
 READING = frozenset({
-    "accounts.read", "alerts.read", "clients.read", "collections.read", "events.read", "incidents.read",
+    "accounts.read", "alerts.read", "backups.read", "clients.read", "collections.read", "events.read", "incidents.read",
     "keys.read", "measures.read", "members.read", "notices.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "support_cases.read", "tenant.read",
     "tenant_keys.read", "tenants.read", "webhooks.read", "event_types.read", "retention.read",
@@ -27,7 +27,8 @@ READING = frozenset({
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
 STEP_UP = frozenset({
-    "accounts.invite", "accounts.off_board", "accounts.reset_factors", "alerts.suppress", "breaches.dismiss",
+    "accounts.invite", "accounts.off_board", "accounts.reset_factors", "alerts.suppress", "backup_releases.decide",
+    "backup_releases.request", "backups.make_recovery_key", "breaches.dismiss",
     "breaches.verify", "break_glass.seal", "clients.register", "elevations.decide", "elevations.request",
     "holds.approve", "holds.approve_for", "holds.decide_change", "holds.decide_change_for", "holds.extend",
     "holds.lift", "holds.look", "holds.request", "incidents.remove_trigger", "incidents.set_trigger", "keys.issue",

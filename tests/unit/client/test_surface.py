@@ -19,6 +19,9 @@ from bailee.client import (
     ApiError,
     ApiKey,
     Attachment,
+    Backup,
+    BackupDrill,
+    BackupRelease,
     BegunExercise,
     Breach,
     BreakGlassState,
@@ -148,6 +151,9 @@ NOTICE = {"incident_id": "i1", "tenant_id": "t1", "version": 1, "state": "draft"
 BREACH = {"verified_at": NOW, "due_at": NOW}
 RESULT = {"id": "x1", "passed": True}
 TRIGGER = {"id": "g1", "level": "high"}
+BACKUP = {"id": "b1", "server": "main", "kind": "full", "generation": "daily", "state": "complete", "size": 7}
+RELEASE = {"id": "r1", "purpose": "disaster_recovery", "state": "requested"}
+DRILL = {"id": "d1", "state": "passed", "rto_seconds": 12.5, "faults": []}
 CASE = {"id": "c1", "tenant_id": "t1", "state": "requested"}
 HOOK = {"id": "w1", "url": "https://x.example", "topics": ["alerts"], "secret": "whsec_x"}
 DELIVERY = {"id": "d1", "webhook_id": "w1", "topic": "alerts", "state": "dead"}
@@ -707,6 +713,51 @@ INCIDENTS: list[Case] = [
     ),
 ]
 
+BACKUPS: list[Case] = [
+    ("GET /api/v1/backups/b1", lambda c: c.backups.get("b1"), "", BACKUP, Backup),
+    ("POST /api/v1/backups", lambda c: c.backups.take("main"), '{"server":"main"}', None, type(None)),
+    ("POST /api/v1/backups/verify", lambda c: c.backups.verify(), "", None, type(None)),
+    (
+        "GET /api/v1/backups/points",
+        lambda c: c.backups.points(),
+        "",
+        [{"server": "main", "backup": "b1", "since": NOW, "until": NOW}],
+        list,
+    ),
+    ("POST /api/v1/recovery-keys", lambda c: c.backups.make_recovery_key(), "", {"kit": "AGE-"}, str),
+    ("GET /api/v1/recovery-keys", lambda c: c.backups.recovery_keys(), "", [{"id": "k1", "recipient": "age1"}], list),
+    (
+        "POST /api/v1/backup-releases",
+        lambda c: c.backups.request_release("disaster_recovery", "The disk is gone."),
+        '{"purpose":"disaster_recovery","reason":"The disk is gone."}',
+        RELEASE,
+        BackupRelease,
+    ),
+    (
+        "POST /api/v1/backup-releases/r1/approve",
+        lambda c: c.backups.decide_release("r1", approve=True),
+        "",
+        RELEASE,
+        BackupRelease,
+    ),
+    (
+        "POST /api/v1/backup-releases/r1/refuse",
+        lambda c: c.backups.decide_release("r1", approve=False),
+        "",
+        RELEASE,
+        BackupRelease,
+    ),
+    ("POST /api/v1/backup-drills", lambda c: c.backups.drill(), "", None, type(None)),
+    ("GET /api/v1/backup-drills/d1", lambda c: c.backups.get_drill("d1"), "", DRILL, BackupDrill),
+    (
+        "GET /api/v1/restores",
+        lambda c: c.backups.restores(),
+        "",
+        [{"id": "x1", "purpose": "disaster_recovery", "opened_with": "release"}],
+        list,
+    ),
+]
+
 LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/collections?limit=7", lambda c: c.collections.list(page_size=7), COLLECTION),
     ("/api/v1/keys", lambda c: c.keys.list(), KEY),
@@ -716,6 +767,9 @@ LISTS: list[tuple[str, Act, Any]] = [
     ("/api/v1/suppressions", lambda c: c.alerts.suppressions(), SUPPRESSION),
     ("/api/v1/incidents?state=closed", lambda c: c.incidents.list(state="closed"), INCIDENT),
     ("/api/v1/notices", lambda c: c.notices.list(), NOTICE),
+    ("/api/v1/backups?server=main&limit=7", lambda c: c.backups.list(server="main", page_size=7), BACKUP),
+    ("/api/v1/backup-releases", lambda c: c.backups.releases(), RELEASE),
+    ("/api/v1/backup-drills", lambda c: c.backups.drills(), DRILL),
     ("/api/v1/support-cases?state=granted", lambda c: c.support_cases.list(state="granted"), CASE),
     ("/api/v1/webhook-deliveries?state=dead", lambda c: c.webhooks.deliveries(state="dead"), DELIVERY),
     (
@@ -739,7 +793,9 @@ LISTS: list[tuple[str, Act, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("case", SINGLE + ACCESS + FEDERATION + INCIDENTS + WATCHING, ids=lambda case: case[0])
+@pytest.mark.parametrize(
+    "case", SINGLE + ACCESS + FEDERATION + INCIDENTS + BACKUPS + WATCHING, ids=lambda case: case[0]
+)
 async def test_operation_sends_its_request_and_reads_its_answer(rig_of: RigOf, case: Case) -> None:
     request_line, act, body, answer, kind = case
     rig = rig_of(httpx2.Response(204) if answer is None else httpx2.Response(200, json=answer))
@@ -803,6 +859,18 @@ def test_the_token_of_an_invitation_is_what_its_link_carries() -> None:
 async def test_checkpoint_is_text(rig_of: RigOf) -> None:
     rig = rig_of(httpx2.Response(200, text="bailee.test/ledger\n7\n"))
     assert await rig.one(rig.client.ledger.checkpoint()) == "bailee.test/ledger\n7\n"
+
+
+async def test_runbook_is_text(rig_of: RigOf) -> None:
+    rig = rig_of(httpx2.Response(200, text="# Restoring\n"))
+    assert await rig.one(rig.client.backups.runbook()) == "# Restoring\n"
+    assert rig.script.requests[0].url.path == "/api/v1/backups/runbook"
+
+
+async def test_an_answer_without_the_kit_is_unreadable(rig_of: RigOf) -> None:
+    rig = rig_of(httpx2.Response(201, json={"key": "x"}))
+    with pytest.raises(ApiError, match="unreadable_answer"):
+        await rig.one(rig.client.backups.make_recovery_key())
 
 
 def _operations(surface: Surface[Any]) -> dict[str, Operation[..., Any] | Paged[..., Any] | Any]:

@@ -7,9 +7,8 @@ from litestar import Response, Router, get, post, put
 
 from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
-from bailee.foundation.http import problems, requires
+from bailee.foundation.http import download, problems, requires
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.common import download
 from bailee.incidents.breaches import Breaches
 from bailee.incidents.bulk import Bulk, BulkResult
 from bailee.incidents.model import Breach, Delivery, Incident, Notice, Reach, Reading, Scope

@@ -10,10 +10,9 @@ from litestar.params import HeaderParameter, QueryParameter
 
 from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
-from bailee.foundation.http import Cursor, Limit, Page, decode_id_cursor, page_of, problems, requires
+from bailee.foundation.http import Cursor, Limit, Page, decode_id_cursor, download, page_of, problems, requires
 from bailee.foundation.principal import Principal
 from bailee.incidents.api.breach import BreachView
-from bailee.incidents.api.common import download
 from bailee.incidents.breaches import Breaches
 from bailee.incidents.incidents import Incidents
 from bailee.incidents.model import Attachment, Entry, Incident, LinkedAlert, Notice, Reach, Task

@@ -13,13 +13,14 @@ from bailee.foundation.http import (
     Limit,
     Page,
     decode_id_cursor,
+    download,
     encode_cursor,
     page_of,
     problems,
     requires,
 )
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.common import decode_holder_cursor, download
+from bailee.incidents.api.common import decode_holder_cursor
 from bailee.incidents.model import Notice, ReachedCollection
 from bailee.incidents.notices import Notices, NoticeSubject
 from bailee.incidents.pdf import render_notice

@@ -12,13 +12,12 @@ from bailee.access.api.common import id_of
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
 from bailee.foundation.errors import Error, FieldError, Invalid
-from bailee.foundation.http import requires
-from bailee.foundation.pages import EMPTY, Form, page, see
+from bailee.foundation.http import download, requires
+from bailee.foundation.pages import EMPTY, Form, attempt, page, see
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.common import download
 from bailee.incidents.bulk import BulkResult
 from bailee.incidents.model import PARTS, Scope
-from bailee.incidents.pages.common import attempt, moment_of, optional_id, people
+from bailee.incidents.pages.common import moment_of, optional_id, people
 from bailee.incidents.pdf import render_notice
 from bailee.incidents.services import IncidentServices
 

@@ -1,19 +1,14 @@
 """What the pages of this room share."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
-
-from litestar import Response
 
 from bailee.access.accounts import Accounts
 from bailee.access.api.common import id_of
 from bailee.access.model import Account, AccountKind, AccountState
 from bailee.access.permissions import staff_permissions
-from bailee.foundation.database import Database, OperatorReader, OperatorWriter
+from bailee.foundation.database import OperatorReader
 from bailee.foundation.errors import Error, FieldError, Invalid
-from bailee.foundation.pages import see
 
 
 class People:
@@ -35,21 +30,6 @@ class People:
 async def people(tx: OperatorReader, accounts: Accounts) -> People:
     """Everybody of staff."""
     return People(await accounts.page(tx, kind=AccountKind.STAFF, limit=100_000))
-
-
-async def attempt(
-    database: Database,
-    act: Callable[[OperatorWriter], Awaitable[object]],
-    again: Callable[[Error], Awaitable[Response[Any]]],
-    to: str,
-) -> Response[Any]:
-    """Does something in one transaction and goes on to a page; what is wrong is shown on the page that was left."""
-    try:
-        async with database.operator() as tx:
-            await act(tx)
-    except Error as error:
-        return await again(error)
-    return see(to)
 
 
 def moment_of(name: str, text: str) -> datetime | None:

@@ -10,13 +10,12 @@ from bailee.access.accounts import Accounts
 from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
 from bailee.foundation.errors import Error
-from bailee.foundation.http import Cursor, decode_id_cursor, page_of, requires
-from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
+from bailee.foundation.http import Cursor, decode_id_cursor, download, page_of, requires
+from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, attempt, page, see
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.common import download
 from bailee.incidents.api.incidents import FileType
 from bailee.incidents.model import EXTENTS, IMPACTS, MATRIX, PHASES, Incident
-from bailee.incidents.pages.common import attempt, moment_of, optional_id, people
+from bailee.incidents.pages.common import moment_of, optional_id, people
 from bailee.incidents.services import IncidentServices
 
 # Not called `state`: that name is the framework's own.

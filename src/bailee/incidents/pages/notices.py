@@ -7,10 +7,10 @@ from litestar.response import Template
 
 from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
-from bailee.foundation.http import Cursor, decode_id_cursor, encode_cursor, page_of, requires
+from bailee.foundation.http import Cursor, decode_id_cursor, download, encode_cursor, page_of, requires
 from bailee.foundation.pages import PAGE_ROWS, page
 from bailee.foundation.principal import Principal
-from bailee.incidents.api.common import decode_holder_cursor, download
+from bailee.incidents.api.common import decode_holder_cursor
 from bailee.incidents.model import PARTS
 from bailee.incidents.pdf import render_notice
 from bailee.incidents.services import IncidentServices

@@ -10,10 +10,10 @@ from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
 from bailee.foundation.errors import Error
 from bailee.foundation.http import requires
-from bailee.foundation.pages import EMPTY, Form, page, see
+from bailee.foundation.pages import EMPTY, Form, attempt, page, see
 from bailee.foundation.principal import Principal
 from bailee.incidents.model import EXTENTS, IMPACTS
-from bailee.incidents.pages.common import attempt, optional_id, people
+from bailee.incidents.pages.common import optional_id, people
 from bailee.incidents.services import IncidentServices
 from bailee.incidents.triggers import LEVELS
 

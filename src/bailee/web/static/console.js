@@ -68,6 +68,12 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
   });
 }
 
+// What is shown once, on paper.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 // A part of a page that is renewed while somebody looks at it.
 setInterval(async () => {
   for (const part of document.querySelectorAll("[data-live]")) {
