@@ -22,7 +22,7 @@ from bailee.foundation.migrate import migrate
 from bailee.foundation.principal import system
 from bailee.foundation.settings import Settings
 from bailee.stores.vault import NewRecord
-from benchmarks import access, detection, log
+from benchmarks import access, backup, detection, log
 from benchmarks.figures import Figure
 
 ROUNDS = 5
@@ -191,7 +191,7 @@ def main() -> None:
             figures = asyncio.run(run())
     finally:
         shutil.rmtree(data, ignore_errors=True)
-    text = report([*figures, *detection.figures(), *access.over_https()])
+    text = report([*figures, *detection.figures(), *access.over_https(), *backup.figures()])
     print(text)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(text)

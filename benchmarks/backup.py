@@ -2,7 +2,8 @@
 
 The tools are taken from the machine (`restic`, `borg`, `barman`, and the path in BAILEE_BENCH_PGBACKREST); one that is
 not there is left out and said so. All compress and encrypt but barman, which does not encrypt. restic and borg read the
-data directory of a server at which nothing is written, which is the kindest case for them. Sizes: BAILEE_BENCH_GB, "1 5" by default.
+data directory of a server at which nothing is written, which is the kindest case for them. Sizes:
+BAILEE_BENCH_GB, "1 5" by default.
 """
 
 import contextlib
@@ -71,7 +72,9 @@ class Bench:
             connection.execute("CREATE EXTENSION IF NOT EXISTS pgcrypto")
             connection.execute("CREATE TABLE t (id bigint PRIMARY KEY, v bytea)")
             connection.execute("ALTER TABLE t ALTER v SET STORAGE PLAIN")
-            connection.execute(f"INSERT INTO t SELECT i, gen_random_bytes({ROW}) FROM generate_series(1, {rows}) i")
+            connection.execute(
+                "INSERT INTO t SELECT i, gen_random_bytes(%s) FROM generate_series(1, %s) i", (ROW, rows)
+            )
             connection.execute("VACUUM (FREEZE, ANALYZE) t")
             connection.execute("CHECKPOINT")
 
@@ -80,8 +83,8 @@ class Bench:
         share = self.gigabytes * 10_000
         with self.connection() as connection:
             connection.execute(
-                f"UPDATE t SET v = gen_random_bytes({ROW}) WHERE id > %s AND id <= %s",
-                (number * share, (number + 1) * share),
+                "UPDATE t SET v = gen_random_bytes(%s) WHERE id > %s AND id <= %s",
+                (ROW, number * share, (number + 1) * share),
             )
             connection.execute("CHECKPOINT")
 
@@ -101,9 +104,9 @@ class Bench:
             assert row[0] == self.gigabytes * 1_000_000
         self.stopping = cluster
 
-    def run(self, *command: str | Path, **environment: str) -> str:
+    def run(self, *command: str | Path, cwd: Path | None = None, **environment: str) -> str:
         answer = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, check=False,
+            [str(part) for part in command], capture_output=True, text=True, check=False, cwd=cwd,
             env={**os.environ, **environment},
         )  # fmt: skip
         assert answer.returncode == 0, f"{command[0]}: {answer.stderr[-800:]}"
@@ -183,8 +186,10 @@ class Borg:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._repository = bench.place / self.name
-        self._said = {"BORG_REPO": str(self._repository), "BORG_PASSPHRASE": "bench",
-                      "BORG_BASE_DIR": str(bench.place / "borg-base"), "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes"}  # fmt: skip
+        self._said = {
+            "BORG_REPO": str(self._repository), "BORG_PASSPHRASE": "bench",
+            "BORG_BASE_DIR": str(bench.place / "borg-base"), "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
+        }  # fmt: skip
         self._number = 0
         bench.run("borg", "init", "--encryption", "repokey", **self._said)
 
@@ -204,10 +209,7 @@ class Borg:
     def restore(self, directory: Path) -> None:
         base = directory.parent / "r"
         base.mkdir()
-        subprocess.run(
-            ["borg", "extract", f"::{self._number}"], cwd=base, env={**os.environ, **self._said}, check=True,
-            capture_output=True,
-        )  # fmt: skip
+        self._bench.run("borg", "extract", f"::{self._number}", cwd=base, **self._said)
         (base / str(self._bench.cluster.directory).lstrip("/")).rename(directory)
         self._bench.started(directory)
 

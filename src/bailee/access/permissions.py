@@ -63,7 +63,7 @@ TENANT_READING = frozenset({
 _ERASING = frozenset({"subjects.erase", "retention.run", "retention.set_floor", "retention.remove_floor"})
 _HOLDING = frozenset({
     "holds.read", "holds.request", "holds.withdraw", "holds.approve", "holds.refuse", "holds.lift", "holds.extend",
-    "holds.decide_change", "holds.look",
+    "holds.decide_change", "holds.look", "holds.open_file",
 })  # fmt: skip
 _ENDING = frozenset({"tenant.terminate", "tenant.cancel_termination", "tenant.export"})
 """What decides about deletion, what keeps data from it, and what ends all: not for administrators."""

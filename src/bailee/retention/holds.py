@@ -271,7 +271,7 @@ class Holds:
         await self._events.record(tx, details, by=by, on=_object(hold_id))
         return found
 
-    @verb(ArchiveRead, permission="holds.look", step_up=True)
+    @verb(ArchiveRead, permission="holds.open_file", step_up=True)
     async def read_file(
         self, tx: TenantWriter, hold_id: UUID, file_id: UUID, *, purpose: Purpose, by: Principal
     ) -> tuple[StoredFile, AsyncIterator[bytes]]:

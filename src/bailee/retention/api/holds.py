@@ -160,7 +160,7 @@ async def look(holds: Holds, hold: str, data: Look, principal: Principal) -> Arc
 
 @post("/holds/{hold:str}/files/{file:str}/look", summary="An archived file's content, for a purpose",
       operation_id="openHeldFile", status_code=200, media_type="application/octet-stream", responses=problems(409),
-      **requires("holds.look", step_up=True))  # fmt: skip
+      **requires("holds.open_file", step_up=True))  # fmt: skip
 async def open_file(holds: Holds, hold: str, file: str, data: Look, principal: Principal) -> Stream:
     _, content = await holds.open_file(
         principal.tenant, id_of(hold), id_of(file), purpose=data.purpose, by=principal
