@@ -230,7 +230,7 @@ class Barman:
             f"conninfo = host={socket} user=postgres dbname=postgres\n"
             f"streaming_conninfo = host={socket} user=postgres dbname=postgres\nbackup_method = postgres\n"
             f"streaming_archiver = on\nslot_name = barman\ncreate_slot = auto\npath_prefix = {bench.root / 'bin'}\n"
-            "compression = none\nimmediate_checkpoint = true\n"
+            "immediate_checkpoint = true\n"
         )
         self._command = ["barman", "-c", str(bench.place / "barman.conf")]
         self._said = {"LD_LIBRARY_PATH": str(bench.root / "lib")}
@@ -355,6 +355,7 @@ def _timed(bench: Bench, tool: "Bailee | Restic | Borg | Barman | PgBackRest") -
         incrementals.append(_seconds(tool.incremental))
         repository = bench.place / tool.name
         stored = stored or sum(path.stat().st_size for path in repository.rglob("*") if path.is_file())
+    tool.full()  # what is restored is the newest state, from one full backup, with every tool
     for number in range(ROUNDS):
         place = bench.place / f"c{number}"
         place.mkdir(mode=0o711)

@@ -119,7 +119,7 @@ def encrypt(plaintext: bytes | memoryview, recipients: Sequence[Recipient]) -> b
     return bytes(sealed)
 
 
-def decrypt(sealed: bytes | memoryview, identities: Sequence[Identity]) -> bytes:
+def decrypt(sealed: bytes | memoryview, identities: Sequence[Identity]) -> bytearray:
     """The plaintext. Raises KeyRefused when none of `identities` is a recipient, BackupDamaged when it was altered."""
     whole = memoryview(sealed)
     # 1. the header
@@ -144,7 +144,7 @@ def decrypt(sealed: bytes | memoryview, identities: Sequence[Identity]) -> bytes
             )
         except (InvalidTag, ValueError):
             raise BackupDamaged("An encrypted object does not verify: it was altered or cut short.") from None
-    return bytes(plaintext)
+    return plaintext
 
 
 # --- the header ---------------------------------------------------------------------------------------

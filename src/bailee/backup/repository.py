@@ -46,6 +46,11 @@ class Repository(Protocol):
         """Where it is, for people."""
         ...
 
+    @property
+    def forkable(self) -> bool:
+        """Whether a forked process can go on with it: it keeps no threads and no connections."""
+        ...
+
     def put(self, name: str, content: bytes) -> None:
         """Stores it, durable on return, in place of what was there. Raises RepositoryUnavailable, StorageFull."""
         ...
@@ -65,6 +70,8 @@ class Repository(Protocol):
 
 class Folder:
     """A folder, local or mounted."""
+
+    forkable = True
 
     def __init__(self, path: Path) -> None:
         self.place = str(path)
@@ -112,6 +119,8 @@ class Folder:
 
 class Bucket:
     """A bucket, or a part of one, over verified TLS. What fails for a moment is tried again."""
+
+    forkable = False
 
     def __init__(self, settings: RepositorySettings) -> None:
         self.place = f"{settings.endpoint.rstrip('/')}/{settings.bucket}/{settings.prefix}".rstrip("/")

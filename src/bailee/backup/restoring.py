@@ -11,34 +11,42 @@ What is durable after each step, and what a crash leaves:
 """
 
 import contextlib
+import multiprocessing
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
+from itertools import accumulate
+from multiprocessing import SimpleQueue
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from bailee.backup.copying import chunk_name
-from bailee.backup.errors import BackupDamaged, RestoreRefused
+from bailee.backup.errors import BackupDamaged, KeyRefused, RepositoryUnavailable, RestoreRefused
 from bailee.backup.manifest import Index, Manifest
 from bailee.backup.planning import Access, RestorePlan, ServerPlan, open_index
 from bailee.backup.tarindex import Entry, slices
 from bailee.backup.tools import Tools
-from bailee.backup.volumes import unpack, unseal
+from bailee.backup.volumes import WORKERS, open_volume, unpack, unseal
 from bailee.backup.wal import fetch_segments
 from bailee.foundation.cluster import UNFINISHED, Cluster, SystemAccount
-from bailee.foundation.errors import ConfigurationError, StorageFull
+from bailee.foundation.errors import ConfigurationError, Error, StorageFull
 
 log = structlog.get_logger()
 
 _ROOM = 1.1
 _RECOVERY_SECONDS = 24 * 3600
+_FAULTS: dict[str, type[Error]] = {
+    one.code: one for one in (BackupDamaged, KeyRefused, RepositoryUnavailable, StorageFull)
+}
 _ENDED_BEFORE = "recovery ended before configured recovery target was reached"
 
 type Progress = Callable[[int], None]
+type _Told = int | tuple[str, str] | None
 
 
 def _quiet(_bytes: int) -> None:
@@ -113,12 +121,67 @@ def extract(access: Access, manifest: Manifest, directory: Path, progress: Progr
     lay_out(index.entries, directory)
 
     def take(offset: int, content: bytes) -> None:
-        view = memoryview(content)
-        for entry, low, high in slices(index.entries, offset, offset + len(view)):
-            _write(directory / entry.name, low - entry.offset, view[low - offset : high - offset])
-        progress(len(view))
+        _place(index, directory, offset, memoryview(content))
+        progress(len(content))
 
-    unpack(access.repository, manifest.prefix, manifest.volumes, access.identities, take)
+    if access.repository.forkable and threading.active_count() == 1:
+        _unpack_in_processes(access, manifest, index, directory, progress)
+    else:
+        unpack(access.repository, manifest.prefix, manifest.volumes, access.identities, take)
+
+
+def _unpack_in_processes(access: Access, manifest: Manifest, index: Index, directory: Path, progress: Progress) -> None:
+    """The same by forked processes, which do not wait for each other's interpreter: twice as fast on two cores.
+
+    Only where nothing else runs in this process: what a fork inherits from other threads cannot be trusted.
+    """
+    context = multiprocessing.get_context("fork")
+    told: SimpleQueue[_Told] = context.SimpleQueue()
+    processes = [
+        context.Process(target=_unpack_share, args=(access, manifest, index, directory, first, told), daemon=True)
+        for first in range(WORKERS)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        running = len(processes)
+        while running:
+            said = told.get()
+            if said is None:
+                running -= 1
+            elif isinstance(said, int):
+                progress(said)
+            else:
+                raise _FAULTS.get(said[0], BackupDamaged)(said[1])
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _unpack_share(
+    access: Access, manifest: Manifest, index: Index, directory: Path, first: int, told: "SimpleQueue[_Told]"
+) -> None:
+    """Every second volume, say, of a backup; tells how many bytes, at the end None, or what went wrong."""
+    starts = list(accumulate((volume.plain for volume in manifest.volumes), initial=0))
+    try:
+        for number in range(first, len(manifest.volumes), WORKERS):
+            volume = manifest.volumes[number]
+            view = memoryview(open_volume(access.repository, manifest.prefix, number, volume, access.identities))
+            _place(index, directory, starts[number], view)
+            told.put(len(view))
+    except Error as error:
+        told.put((error.code, error.detail))
+    except OSError as error:
+        told.put((StorageFull.code, f"The copy could not be written ({error.strerror}); it is not complete."))
+    else:
+        told.put(None)
+
+
+def _place(index: Index, directory: Path, offset: int, content: memoryview) -> None:
+    """Writes a stretch of the stream into the files that it belongs to."""
+    for entry, low, high in slices(index.entries, offset, offset + len(content)):
+        _write(directory / entry.name, low - entry.offset, content[low - offset : high - offset])
 
 
 def fetch_wal(access: Access, plan: ServerPlan, place: Path, start: int, end: int) -> None:
@@ -206,7 +269,9 @@ def destroy(target: Target) -> None:
 
 
 def lay_out(entries: Iterable[Entry], directory: Path) -> None:
-    """The directories and empty files. Raises BackupDamaged for a name that leads out."""
+    """The directories and empty files; the others are made as they are written. Raises BackupDamaged for a name that
+    leads out.
+    """
     directory.mkdir(mode=0o700, exist_ok=True)
     for entry in entries:
         if entry.name.startswith("/") or ".." in entry.name.split("/"):
@@ -214,7 +279,7 @@ def lay_out(entries: Iterable[Entry], directory: Path) -> None:
         path = directory / entry.name
         if entry.kind == "directory":
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        else:
+        elif not entry.size:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(
                 os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, stat.S_IMODE(entry.mode) & 0o700)
@@ -222,7 +287,7 @@ def lay_out(entries: Iterable[Entry], directory: Path) -> None:
 
 
 def _write(path: Path, offset: int, content: memoryview) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         while content:
             count = os.pwrite(handle, content, offset)

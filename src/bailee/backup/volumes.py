@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import accumulate
 
 import msgspec
 import zstandard
@@ -145,18 +146,10 @@ def unpack(
 
     Raises BackupDamaged, KeyRefused, RepositoryUnavailable.
     """
-    starts = [0]
-    for volume in volumes:
-        starts.append(starts[-1] + volume.plain)
+    starts = list(accumulate((volume.plain for volume in volumes), initial=0))
 
     def one(number: int) -> None:
-        name, volume = volume_name(prefix, number), volumes[number]
-        sealed = repository.get(name)
-        verify_hash(name, sealed, volume)
-        plaintext = unseal(sealed, identities)
-        if len(plaintext) != volume.plain:
-            raise BackupDamaged(f"{name} holds another amount of data than the manifest says.")
-        take(starts[number], plaintext)
+        take(starts[number], open_volume(repository, prefix, number, volumes[number], identities))
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="volume") as pool:
         futures = [pool.submit(one, number) for number in range(len(volumes))]
@@ -166,6 +159,19 @@ def unpack(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def open_volume(
+    repository: Repository, prefix: str, number: int, volume: Volume, identities: Sequence[Identity]
+) -> bytes:
+    """The plaintext of one volume. Raises BackupDamaged, KeyRefused, RepositoryUnavailable."""
+    name = volume_name(prefix, number)
+    sealed = repository.get(name)
+    verify_hash(name, sealed, volume)
+    plaintext = unseal(sealed, identities)
+    if len(plaintext) != volume.plain:
+        raise BackupDamaged(f"{name} holds another amount of data than the manifest says.")
+    return plaintext
 
 
 def volume_name(prefix: str, number: int) -> str:
