@@ -17,9 +17,12 @@ CANARY = "bailee-canary-" + "0" * 24
 
 
 @pytest.fixture(scope="module")
-def instance(fresh_instance: FreshInstance) -> Instance:
-    made = fresh_instance()
+def instance(fresh_instance: FreshInstance, tmp_path_factory: pytest.TempPathFactory) -> Instance:
+    offsite = tmp_path_factory.mktemp("offsite")
+    made = fresh_instance(BAILEE_BACKUP__OFFSITE__PATH=str(offsite), BAILEE_BACKUP__WAL_SECONDS="1")
     made.set_up().close()
+    with made.staff_client() as staff:
+        staff.backups.make_recovery_key()
     policy = {
         "require_mfa": True, "min_password_length": 14, "min_password_score": 3, "session_hours": 4,
         "idle_minutes": 15, "networks": ["127.0.0.0/8", "::1/128"], "version": 0,
@@ -35,6 +38,9 @@ def instance(fresh_instance: FreshInstance) -> Instance:
     with made.http(made.staff_token) as staff_http:  # people have exercised, however it went
         exercise = staff_http.post("/api/v1/exercises", json={}).json()["incident"]["id"]
         assert staff_http.post(f"/api/v1/incidents/{exercise}/end-exercise").is_success
+    for command in (("backup", "take"), ("backup", "verify"), ("backup", "drill")):
+        answer = made.cli(*command)
+        assert answer.returncode == 0, answer.stderr
     return made
 
 
@@ -436,6 +442,19 @@ def _staff_reads_after_the_case(instance: Instance) -> Callable[[], object]:
     return mend
 
 
+def _sql_and_back(broken: LiteralString, mended: LiteralString) -> "Break":
+    def break_it(instance: Instance) -> Callable[[], object]:
+        instance.sql(broken)
+        return lambda: instance.sql(mended)
+
+    return break_it
+
+
+def _bare_object_in_a_backup(instance: Instance) -> Callable[[], object]:
+    newest = max((instance.data / "backups" / "backups" / "main").iterdir())
+    return _write(newest / "00009999.zst.age", "in the clear")
+
+
 type Break = Callable[[Instance], Callable[[], object]]
 BREAKS: list[tuple[str, Break]] = [
     ("access.no_default_secret", _readable_root_key),
@@ -476,6 +495,42 @@ BREAKS: list[tuple[str, Break]] = [
     ("incidents.customers_told", _notice_never_arrived),
     ("incidents.path_goes_through", _reading_leaves_no_trace),
     ("incidents.notices_complete", _notice_incomplete),
+    (
+        "backup.fresh_and_verified",
+        _sql_and_back("UPDATE recovery_keys SET retired_at = now()", "UPDATE recovery_keys SET retired_at = NULL"),
+    ),
+    (
+        "backup.fresh_and_verified",
+        _sql_and_back(
+            "UPDATE backups SET taken_at = taken_at - interval '2 days' WHERE server = 'main'",
+            "UPDATE backups SET taken_at = taken_at + interval '2 days' WHERE server = 'main'",
+        ),
+    ),
+    (
+        "backup.rehearsed",
+        _sql_and_back(
+            "UPDATE backup_drills SET began_at = began_at - interval '30 days';"
+            " UPDATE backups SET taken_at = taken_at - interval '30 days'",
+            "UPDATE backup_drills SET began_at = began_at + interval '30 days';"
+            " UPDATE backups SET taken_at = taken_at + interval '30 days'",
+        ),
+    ),
+    (
+        "backup.rehearsed",
+        _sql_and_back(
+            "INSERT INTO backup_drills (drill_id, began_at, ended_at, state, faults)"
+            " VALUES ('ffffffff-0000-7000-8000-000000000000', now(), now(), 'failed', '{rows differ}')",
+            "DELETE FROM backup_drills WHERE state = 'failed'",
+        ),
+    ),
+    (
+        "backup.opened_for_recovery_alone",
+        _sql_and_back(
+            "INSERT INTO restores (restore_id, purpose, opened_with) VALUES (gen_random_uuid(), 'drill', 'drill')",
+            "DELETE FROM restores",
+        ),
+    ),
+    ("backup.no_plaintext", _bare_object_in_a_backup),
     ("infrastructure.tenants_are_isolated", _row_security_not_forced),
     ("infrastructure.tenants_are_isolated", _permissive_policy),
     ("infrastructure.tenants_are_isolated", _row_security_off),

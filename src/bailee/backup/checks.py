@@ -150,7 +150,7 @@ async def _probe(backups: Backups, server: str, limit: float) -> float | None:
     """Seconds until a write was in the repository; None when that took longer than the limit."""
     try:
         probed: Probed = await anyio.to_thread.run_sync(
-            probe_wal, backups.place.sources[server], backups.place.repository, limit
+            probe_wal, backups.place.sources[server], backups.place.repository, limit, abandon_on_cancel=True
         )
     except (Error, psycopg.Error):
         return None

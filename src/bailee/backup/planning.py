@@ -155,9 +155,9 @@ def _listing(access: Access, manifest: Manifest, known: dict[str, Index]) -> Ind
 def _candidates(access: Access, server: str) -> Iterator[ServerPlan]:
     """Each backup that is whole with what it rests on, newest first, and the WAL that goes on from it."""
     listed: dict[str, Sequence[Stretch]] = {}
+    known: dict[UUID, Manifest | None] = {}
     for backup_id in reversed(list_backups(access.repository, server)):
-        manifest = _read(access, server, backup_id)
-        chain = _chain(access, manifest) if manifest else None
+        chain = _chain(access, server, backup_id, known)
         if not chain or chain[-1].postgres is None:
             continue
         part = chain[-1].postgres
@@ -183,14 +183,18 @@ def _stop(plan: ServerPlan) -> int:
     return plan.newest.postgres.stop_lsn if plan.newest.postgres else 0
 
 
-def _chain(access: Access, manifest: Manifest) -> list[Manifest] | None:
+def _chain(access: Access, server: str, backup_id: UUID, known: dict[UUID, Manifest | None]) -> list[Manifest] | None:
     """A backup with what it rests on, the full one first; None when one of them is missing or damaged."""
-    chain = [manifest]
-    while chain[0].parent is not None:
-        base = _read(access, manifest.server, chain[0].parent)
-        if base is None:
+    chain: list[Manifest] = []
+    following: UUID | None = backup_id
+    while following is not None:
+        if following not in known:
+            known[following] = _read(access, server, following)
+        found = known[following]
+        if found is None:
             return None
-        chain.insert(0, base)
+        chain.insert(0, found)
+        following = found.parent
     return chain
 
 

@@ -32,6 +32,7 @@ from bailee.foundation.principal import Principal
 log = structlog.get_logger()
 
 _ORPHAN = timedelta(days=1)
+_FAILED_KEPT = timedelta(days=30)
 _SERVERS: dict[str, Literal["main", "keyring", "objects"]] = {
     "main": "main", "keyring": "keyring", "objects": "objects",
 }  # fmt: skip
@@ -141,7 +142,11 @@ class Rotation:
         return gone
 
     async def sweep(self) -> None:
-        """Removes what belongs to no backup: of crashes, and stretches of objects that no listing names."""
+        """Removes what belongs to no backup: of crashes, and stretches of objects that no listing names; and forgets
+        backups that failed long ago.
+        """
+        async with self._database.operator() as tx:
+            await catalogue.forget_failed(tx, self._clock.now() - _FAILED_KEPT)
         async with self._backups.alone("objects") as free:
             if free:  # else a backup is counting on stretches that its base names
                 await self._sweep()

@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio.to_thread
+import psycopg
 import structlog
 
 from bailee.access.store.accounts import list_staff_emails
@@ -62,6 +63,8 @@ class Upkeep:
         self._letters = letters
         self._clock = clock
         self._told: dict[str, str] = {}
+        self._wait: dict[str, tuple[int, datetime]] = {}
+        """For servers whose backup failed: how often in a row, and when it is tried again."""
 
     def register(self, jobs: Jobs) -> None:
         jobs.register(TAKE_JOB, self.take)
@@ -84,7 +87,8 @@ class Upkeep:
     async def take_due(self) -> None:
         """Whatever is due, each server for itself; a failure is told once."""
         for server in ("keyring", "main", "objects", "settings"):
-            if server in self._backups.servers:
+            resting = server in self._wait and self._wait[server][1] > self._clock.now()
+            if server in self._backups.servers and not resting:
                 await self._try(server)
 
     async def take(self, server: Server) -> None:
@@ -193,15 +197,25 @@ class Upkeep:
             if manifest and server in POSTGRES and manifest.generation in _LONG:
                 await self.fingerprint(server)
         except Error as error:
-            if self._told.get(server) != error.code:
-                self._told[server] = error.code
-                async with self._database.operator() as tx:
-                    for email in await list_staff_emails(tx, _TOLD):
-                        await self._mail.queue(tx, self._letters.backup_failed(email, server, error.detail))
-            log.warning("backup failed", server=server, reason=error.code)
+            await self._tell(server, error.code, error.detail)
+        except psycopg.Error as error:  # the server itself refuses: a right is missing, say
+            await self._tell(server, type(error).__name__, f"The server of {server} refuses: {str(error)[:200]}")
         else:
             if manifest:
                 self._told.pop(server, None)
+                self._wait.pop(server, None)
+
+    async def _tell(self, server: Server, code: str, detail: str) -> None:
+        """Of the first failure in a row by mail; the next attempt comes after a pause that grows to an hour."""
+        log.warning("backup failed", server=server, reason=code)
+        attempts = self._wait.get(server, (0, self._clock.now()))[0] + 1
+        pause = min(timedelta(minutes=2**attempts), timedelta(hours=1))
+        self._wait[server] = (attempts, self._clock.now() + pause)
+        if self._told.get(server) != code:
+            self._told[server] = code
+            async with self._database.operator() as tx:
+                for email in await list_staff_emails(tx, _TOLD):
+                    await self._mail.queue(tx, self._letters.backup_failed(email, server, detail))
 
     @verb(BackupsVerified, permission=SYSTEM)
     async def _note_verified(self, tx: OperatorWriter, report: VerifyReport, *, by: Principal) -> None:

@@ -63,7 +63,7 @@ def restore(
         access, opening = _by_kit(here, kit, where, purpose, moment)
     else:
         access, opening = with_services(
-            lambda services: _by_release(services, here, release or UUID(int=0), where, moment, use=not list_)
+            lambda services: _by_release(services, here, release or UUID(int=0), where, moment)
         )
     if list_:
         _show(access, json=json)
@@ -75,12 +75,14 @@ def restore(
     )  # fmt: skip
     for one in (plan.main, plan.keyring):
         say(described(one))
+    begin(target, plan)
+    if release is not None:  # from here on it is used up
+        with_services(lambda services: _use(services, release))
     _restore(here, access, plan, target, opening)
     say(f"Restored. Start it with: BAILEE_DATA={target.directory} bailee up")
 
 
 def _restore(here: Settings, access: Access, plan: RestorePlan, target: Target, opening: Opening) -> None:
-    begin(target, plan)
     clusters: list[Cluster] = []
     total = plan.main.plain + plan.keyring.plain + sum(one.size for one in plan.objects.objects)
     with progress() as bar:
@@ -123,19 +125,21 @@ def _by_kit(
 
 
 async def _by_release(
-    services: Services, here: Settings, release: UUID, where: RepositorySettings, at: datetime | None, *, use: bool
+    services: Services, here: Settings, release: UUID, where: RepositorySettings, at: datetime | None
 ) -> tuple[Access, Opening]:
-    """With the key of this instance, which two people have released."""
-    async with services.database.operator() as tx:
+    """With the key of this instance, which two people have released; it is used up when the restore begins."""
+    async with services.database.operator_read() as tx:
         approved = await services.backup.releases.get(tx, release)
-        if use:
-            identity = await services.backup.releases.use(tx, release, by=system("cli"))
-        elif approved.state is ReleaseState.APPROVED:
-            identity = await services.backup.keys.drill_identity()
-        else:
-            raise RestoreRefused(f"This release is {approved.state.value}; it has to be approved.")
+    if approved.state is not ReleaseState.APPROVED:
+        raise RestoreRefused(f"This release is {approved.state.value}; it has to be approved, and is used once.")
+    identity = await services.backup.keys.drill_identity()
     access = Access(open_repository(where, here.data), [identity], list(services.signer.verifiers))
     return access, Opening(approved.purpose, "release", release, at)
+
+
+async def _use(services: Services, release: UUID) -> None:
+    async with services.database.operator() as tx:
+        await services.backup.releases.use(tx, release, by=system("cli"))
 
 
 def _show(access: Access, *, json: bool) -> None:

@@ -261,7 +261,7 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Within so many days a restore is rehearsed."""
     main_url: str = ""
     keyring_url: str = ""
-    """For servers that are not embedded: a login with REPLICATION and BYPASSRLS that may read everything."""
+    """For servers that are not embedded: a login that may replicate, read and lock everything."""
     compression: int = 3
     """Of zstd: 1 is the fastest, 19 the smallest."""
 

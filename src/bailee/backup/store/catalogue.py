@@ -66,6 +66,10 @@ async def delete_unneeded(tx: OperatorWriter, backup_id: UUID) -> None:
     await tx.run("DELETE FROM backups WHERE backup_id = %s AND state = 'running'", (backup_id,))
 
 
+async def forget_failed(tx: OperatorWriter, before: datetime) -> int:
+    return await tx.run("DELETE FROM backups WHERE state = 'failed' AND began_at < %s", (before,))
+
+
 async def mark_verified(tx: OperatorWriter, backup_id: UUID, fault: str) -> None:
     await tx.run("UPDATE backups SET verified_at = now(), fault = %s WHERE backup_id = %s", (fault, backup_id))
 
