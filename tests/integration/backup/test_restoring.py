@@ -173,3 +173,33 @@ async def test_files_of_the_moment_come_back_though_they_were_deleted_since(own_
                 file = await restored.files.open(tx, "letter.txt", version=None, by=SYSTEM)
             read = b"".join([block async for block in restored.files.content(file, 0, file.file.size)])
             assert read == b"a letter" * 100_000
+
+
+async def test_a_customer_whose_contract_ended_since_does_not_come_back(own_house: House) -> None:
+    services = own_house.services
+    gone, stays = (await create_tenant(services, "Gone")).id, (await create_tenant(services, "Stays")).id
+    for tenant in (gone, stays):
+        await define(services, tenant)
+        await create_record(services, tenant, {"note": "x"}, "somebody")
+    await own_house.take()
+    await own_house.settle()
+    moment = now()
+    await asyncio.sleep(0.1)
+    async with services.database.operator() as tx:
+        await services.retention.terminations.request_for(
+            tx, gone, contract_ended_on=moment.date(), grace_days=0, by=SYSTEM
+        )
+    await services.retention.deletion.delete(gone, by=SYSTEM)
+    await own_house.settle()
+    with elsewhere() as copy:
+        said = await own_house.restore(copy, moment)
+        assert "Ended again: 1 customers." in said.err
+        async with own_house.opened(copy) as restored:
+            assert await restored.retention.deletion.count_left(gone) == {}
+            assert len(await everything(restored, stays)) == 1
+    shutil.rmtree(own_house.repository / "journal")  # the keyring alone tells it too
+    with elsewhere() as copy:
+        said = await own_house.restore(copy, moment)
+        assert "Ended again: 1 customers." in said.err
+        async with own_house.opened(copy) as restored:
+            assert await restored.retention.deletion.count_left(gone) == {}
