@@ -12,6 +12,7 @@ from bailee.foundation.ids import TenantId
 from bailee.ledger.fsck import verify_ledger
 from bailee.ledger.tree import verify_consistency
 from tests.integration.backup.house import House, elsewhere, now, open_house
+from tests.integration.retention.test_holds import place
 from tests.integration.rig import SYSTEM, create_record, create_tenant, define, everything, key_principal
 
 pytestmark = pytest.mark.timeout(240)
@@ -203,3 +204,22 @@ async def test_a_customer_whose_contract_ended_since_does_not_come_back(own_hous
         assert "Ended again: 1 customers." in said.err
         async with own_house.opened(copy) as restored:
             assert await restored.retention.deletion.count_left(gone) == {}
+
+
+async def test_a_hold_since_then_holds_in_the_copy_too(own_house: House) -> None:
+    services = own_house.services
+    tenant = (await create_tenant(services)).id
+    await define(services, tenant)
+    for subject in ("ada", "bob"):
+        await create_record(services, tenant, {"note": subject}, subject)
+    await own_house.take()
+    await own_house.settle()
+    moment = now()
+    await asyncio.sleep(0.1)
+    await place(services, tenant, subjects=["ada"])
+    await own_house.settle()
+    with elsewhere() as copy:
+        said = await own_house.restore(copy, moment)
+        assert "Held again: 1." in said.err
+        async with own_house.opened(copy) as restored:
+            assert [one.data["note"] for one in await everything(restored, tenant)] == ["bob"]
