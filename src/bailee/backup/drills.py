@@ -199,7 +199,8 @@ class _Rehearsal:
         """Raises what stops it; what does not is in `faults`."""
         destroy(self._target)
         # 1. what to restore: the newest moment of which it is known what every table held
-        prints: dict[str, Fingerprint] = {server: self._fingerprint(server) for server in POSTGRES}
+        main = self._fingerprint("main", None)
+        prints: dict[str, Fingerprint] = {"main": main, "keyring": self._fingerprint("keyring", main.at)}
         plans = {server: plan_server(self._access, server, None, one.point, one.lsn) for server, one in prints.items()}
         self.restored_to = min(one.at for one in prints.values())
         objects = plan_objects(self._access, None)
@@ -219,7 +220,7 @@ class _Rehearsal:
             self._compare(cluster, prints[cluster.name])
         # 4. the take-over, samples and the ledger, by the product itself; and serving
         self._say("replaying what was erased since, opening samples, verifying the ledger")
-        self._take_over()
+        self._take_over(prints["keyring"].at)
         complete(self._target)
         self._say("serving")
         self._serve()
@@ -230,9 +231,10 @@ class _Rehearsal:
             cluster.stop()
         destroy(self._target)
 
-    def _fingerprint(self, server: str) -> Fingerprint:
+    def _fingerprint(self, server: str, since: datetime | None) -> Fingerprint:
+        """The newest that can be restored, taken `since` then: a keyring from before main's moment lacks keys."""
         for one in read_fingerprints(self._place.repository, server, self._access.identities, self._access.verifiers):
-            if self._try_plan(server, one):
+            if (since is None or one.at >= since) and self._try_plan(server, one):
                 return one
         raise Conflict(
             f"There is no backup of {server} yet that a drill can be held against; the next daily one brings it."
@@ -253,9 +255,9 @@ class _Rehearsal:
         self.tables += len(expected.tables)
         self.rows += sum(table.rows for table in expected.tables)
 
-    def _take_over(self) -> None:
+    def _take_over(self, keys_until: datetime) -> None:
         entries = read_journal(self._place.repository, self._access.identities, self._access.verifiers)
-        opening = Opening(Purpose.DRILL, "drill", None, self.restored_to)
+        opening = Opening(Purpose.DRILL, "drill", None, self.restored_to, keys_until)
         carry_root(self._settings.encryption, self._settings.data, self._target.directory)
         said = take_over(self._settings, self._target.directory, Takeover(opening, entries, _SAMPLES))
         self.samples = said.samples

@@ -61,9 +61,9 @@ def take_fingerprint(source: Source) -> Fingerprint:
     point = f"bailee-{new_id()}"
     for _ in range(_ATTEMPTS):
         with _connection(source) as reader:
-            position = _freeze(source, reader, point)
+            position, moment = _freeze(source, reader, point), datetime.now(UTC)
             if position is not None:
-                return Fingerprint(source.name, point, position, datetime.now(UTC), hash_tables(reader))
+                return Fingerprint(source.name, point, position, moment, hash_tables(reader))
         time.sleep(_PAUSE)
     raise BackupFailed("The tables are written to without a pause; no moment could be fixed for the next drill.")
 

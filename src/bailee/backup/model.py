@@ -137,12 +137,13 @@ class RestoreNote(msgspec.Struct, frozen=True):
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """How a copy came about: told to the copy itself, which keeps it."""
+    """How a copy came about: told to the copy itself, which keeps it. `keys_until`: up to when its keyring reaches."""
 
     purpose: Purpose
     opened_with: Literal["recovery_key", "release", "drill"]
     release_id: UUID | None
     restored_to: datetime | None
+    keys_until: datetime
 
 
 class Replayed(msgspec.Struct, frozen=True):

@@ -129,7 +129,7 @@ class Replay:
             for one in self.replayers:
                 if entry.action in one.actions:
                     replayed += await one.replay(entry)
-        replayed += await self._end_keyless()
+        replayed += await self._end_keyless(opening.keys_until)
         orphans = await self._erase_keyless()
         replayed += Replayed(erasures=orphans)
         async with self._database.operator() as tx:
@@ -140,11 +140,19 @@ class Replay:
         """The restores that this instance has come from, newest first."""
         return await rows.list_restores(tx)
 
-    async def _end_keyless(self) -> Replayed:
-        """Ends every customer of whom the keyring has no key left: its deletion had begun."""
+    async def _end_keyless(self, keys_until: datetime) -> Replayed:
+        """Ends every customer of whom the keyring has no key left: its deletion had begun. One that is younger than the
+        keyring has lost its keys with the loss itself, and gets new ones.
+        """
         done = Replayed()
         for tenant in await self._living():
-            if not await self._keyring.count(tenant):
+            if await self._keyring.count(tenant):
+                continue
+            async with self._database.operator_read() as tx:
+                young = (await self._tenants.get(tx, tenant)).created_at >= keys_until
+            if young:
+                await self._keyring.create_tenant(tenant)
+            else:
                 entry = Entry(_NOWHERE, datetime.now(UTC), tenant, _ENDED, str(tenant))
                 for one in self.replayers:
                     if _ENDED in one.actions:

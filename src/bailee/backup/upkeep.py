@@ -94,16 +94,19 @@ class Upkeep:
     async def take(self, server: Server) -> None:
         """One that somebody has asked for."""
         await self._backups.take(server, by=_BY, asked=True)
-        if server in POSTGRES:
-            await self.fingerprint(server)
+        if server == "main":
+            await self.fingerprint()
 
-    async def fingerprint(self, server: Server) -> None:
-        """Fixes what every table holds at a moment, for the next drill; older ones are removed."""
+    async def fingerprint(self) -> None:
+        """Fixes what every table holds at a moment, for the next drill; older ones are removed.
+
+        Main's moment comes first: the keyring of a copy has to know every key that main needs.
+        """
         async with self._database.operator_read() as tx:
             recipients = await self._keys.recipients(tx)
         place = self._backups.place
 
-        def run() -> None:
+        def run(server: str) -> None:
             found = take_fingerprint(place.sources[server])
             store_fingerprint(
                 place.repository, found, Sealer(recipients, self._backups.settings.compression), place.signer
@@ -112,7 +115,9 @@ class Upkeep:
                 if self._clock.now() - point_time(one.name) > _PRINTS_KEPT:
                     place.repository.delete(one.name)
 
-        await anyio.to_thread.run_sync(run)
+        for server in POSTGRES:
+            if server in place.sources:
+                await anyio.to_thread.run_sync(run, server)
 
     async def copy(self) -> None:
         await self._copies.bring()
@@ -194,8 +199,8 @@ class Upkeep:
     async def _try(self, server: Server) -> None:
         try:
             manifest = await self._backups.take(server, by=_BY)
-            if manifest and server in POSTGRES and manifest.generation in _LONG:
-                await self.fingerprint(server)
+            if manifest and server == "main" and manifest.generation in _LONG:
+                await self.fingerprint()
         except Error as error:
             await self._tell(server, error.code, error.detail)
         except psycopg.Error as error:  # the server itself refuses: a right is missing, say

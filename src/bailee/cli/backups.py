@@ -199,8 +199,8 @@ async def _take(services: Services, server: str, *, full: bool) -> list[Backup]:
             )  # fmt: skip
             if manifest is not None:
                 taken.append(manifest.id)
-                if one in backups.place.sources:
-                    await services.backup.upkeep.fingerprint(one)
+    if "main" in servers and taken:
+        await services.backup.upkeep.fingerprint()
     async with services.database.operator_read() as tx:
         return [await backups.get(tx, backup_id) for backup_id in taken]
 

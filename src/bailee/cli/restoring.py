@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import cyclopts
+import msgspec
 
 from bailee.assembly import Services
 from bailee.backup.drills import Takeover, take_over
@@ -78,7 +79,7 @@ def restore(
     begin(target, plan)
     if release is not None:  # from here on it is used up
         with_services(lambda services: _use(services, release))
-    _restore(here, access, plan, target, opening)
+    _restore(here, access, plan, target, msgspec.structs.replace(opening, keys_until=plan.keyring.until))
     say(f"Restored. Start it with: BAILEE_DATA={target.directory} bailee up")
 
 
@@ -120,7 +121,7 @@ def _by_kit(
         raise KeyRefused(
             "The kit does not say who must have signed the backups: copy its lines `verifier:` too, as printed."
         )
-    opening = Opening(_PURPOSES.get(purpose, Purpose.DISASTER_RECOVERY), "recovery_key", None, at)
+    opening = Opening(_PURPOSES.get(purpose, Purpose.DISASTER_RECOVERY), "recovery_key", None, at, datetime.now(UTC))
     return Access(open_repository(where, here.data), [found.identity], found.verifiers), opening
 
 
@@ -134,7 +135,7 @@ async def _by_release(
         raise RestoreRefused(f"This release is {approved.state.value}; it has to be approved, and is used once.")
     identity = await services.backup.keys.drill_identity()
     access = Access(open_repository(where, here.data), [identity], list(services.signer.verifiers))
-    return access, Opening(approved.purpose, "release", release, at)
+    return access, Opening(approved.purpose, "release", release, at, datetime.now(UTC))
 
 
 async def _use(services: Services, release: UUID) -> None:
