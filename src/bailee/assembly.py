@@ -245,7 +245,7 @@ async def _compose(
     incidents_jobs.register(jobs, incidents.breaches)
     backup = backup_services.compose(
         settings, database, keyring, objects, signer, ledger, events, jobs, mail, tenants, subjects, access.sessions,
-        clock, [],
+        clock,
     )  # fmt: skip
     backup.upkeep.register(jobs)
     dates = BackupDates(backup.rotation, taken=settings.backup.scheduled)
@@ -254,8 +254,7 @@ async def _compose(
         events, jobs, clock,
     )  # fmt: skip
     retention.retention_jobs.register()
-    backup.journal.replayers.extend(retention.replayers)
-    backup.replay.replayers.extend(retention.replayers)
+    backup.learn(retention.replayers)
     available: list[object] = [
         settings, clock, database, objects, certificates, signer, ledger, events, keyring, tenants, access.keys,
         access.accounts, access.sessions, access.members, access.grants, access.gates, access.break_glass,

@@ -52,9 +52,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class SubjectReplayer:
-    """Erasures of data subjects."""
+    """Erasures of data subjects, also those that wait for what an archive holds of the person."""
 
-    actions = frozenset({"subject.erased"})
+    actions = frozenset({"subject.erased", "subject.erasure_waits"})
 
     def __init__(self, database: Database, subjects: Subjects) -> None:
         self._database = database

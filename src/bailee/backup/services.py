@@ -47,13 +47,17 @@ class BackupServices(msgspec.Struct, frozen=True):
     keeper: WalKeeper
     upkeep: Upkeep
 
+    def learn(self, replayers: Sequence[Replayer]) -> None:
+        """Has the acts of a room above outlive restores too: journalled from now on, and replayed."""
+        self.journal.replayers.extend(replayers)
+        self.replay.replayers.extend(replayers)
+
 
 def compose(
     settings: Settings, database: Database, keyring: Keyring, objects: Objects, signer: Signer, ledger: Ledger,
     events: Events, jobs: Jobs, mail: Mail, tenants: Tenants, subjects: Subjects, sessions: Sessions, clock: Clock,
-    replayers: Sequence[Replayer],
 ) -> BackupServices:  # fmt: skip
-    """Builds them. `replayers` are those of the rooms above. Raises ConfigurationError."""
+    """Builds them. Raises ConfigurationError."""
     repository = open_repository(settings.backup.repository, settings.data)
     offsite = open_repository(settings.backup.offsite, settings.data) if settings.backup.offsite else None
     place = Place(settings.data, sources(settings), Tools(unpack_postgresql(settings.data)), repository, signer)
@@ -63,7 +67,7 @@ def compose(
     releases = Releases(keys, events, mail, letters, clock)
     rotation = Rotation(database, backups, offsite, events, clock)
     copies = Copies(database, backups, offsite)
-    every: list[Replayer] = [SubjectReplayer(database, subjects), AccessReplayer(database), *replayers]
+    every: list[Replayer] = [SubjectReplayer(database, subjects), AccessReplayer(database)]
     journal = Journal(database, repository, keys, signer, every)
     drills = Drills(database, backups, releases, events, jobs, mail, letters, settings, clock)
     return BackupServices(

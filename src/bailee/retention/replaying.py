@@ -1,4 +1,4 @@
-"""What a restored copy takes over of this room: erasures that wait, holds, and ends of contracts since its moment."""
+"""What a restored copy takes over of this room: holds, and ends of contracts since its moment."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,34 +19,10 @@ from bailee.retention.model import HoldKind, HoldState, TerminationState
 from bailee.retention.store import holds as hold_rows
 from bailee.retention.store import terminations as rows
 from bailee.stores.model import Scope
-from bailee.stores.subjects import Subjects
 from bailee.tenants.store import find_tenant
 
 _BY = system("restore")
 _DAY = timedelta(days=1)
-
-
-class ErasureReplayer:
-    """People of whom all was erased but what the archive holds."""
-
-    actions = frozenset({"subject.erasure_waits"})
-
-    def __init__(self, database: Database, subjects: Subjects) -> None:
-        self._database = database
-        self._subjects = subjects
-
-    async def describe(self, tenant: TenantId, object_id: str, action: str) -> dict[str, Any]:  # noqa: ARG002  the event says all
-        """Nothing beside the event."""
-        return {}
-
-    async def replay(self, entry: Entry) -> Replayed:
-        """Erases the person again."""
-        async with self._database.tenant(TenantId(entry.tenant)) as tx:
-            holder = bytes.fromhex(entry.object)
-            if not await self._subjects.is_back(tx, holder, before=entry.at):
-                return Replayed()
-            await self._subjects.erase_again(tx, holder, by=_BY)
-        return Replayed(erasures=1)
 
 
 class _Described(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from bailee.retention.export import Export
 from bailee.retention.holds import Holds
 from bailee.retention.jobs import RetentionJobs
 from bailee.retention.limits import Limits
-from bailee.retention.replaying import ErasureReplayer, HoldReplayer, TerminationReplayer
+from bailee.retention.replaying import HoldReplayer, TerminationReplayer
 from bailee.retention.rotation import BackupDates
 from bailee.retention.rules import Rules
 from bailee.retention.terminations import Terminations
@@ -75,7 +75,6 @@ def compose(
         dates=dates,
         retention_jobs=RetentionJobs(database, objects, rules, archive, deletion, jobs, clock),
         replayers=[
-            ErasureReplayer(database, subjects),
             HoldReplayer(database, keyring, archive, clock),
             TerminationReplayer(database, deletion),
         ],
