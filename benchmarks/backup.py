@@ -98,11 +98,14 @@ class Bench:
             (directory / left).unlink(missing_ok=True)
         cluster.adopt(directory)
         cluster.start()
-        with psycopg.connect(cluster.admin_conninfo) as connection:
+        self.stopping = cluster
+
+    def verify(self) -> None:
+        """The copy that runs has every row."""
+        with psycopg.connect(self.stopping.admin_conninfo) as connection:
             row = connection.execute("SELECT count(*) FROM t").fetchone()
             assert row is not None
             assert row[0] == self.gigabytes * 1_000_000
-        self.stopping = cluster
 
     def run(self, *command: str | Path, cwd: Path | None = None, **environment: str) -> str:
         answer = subprocess.run(
@@ -240,6 +243,18 @@ class Barman:
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self._latest = ""
+        self._await_log()
+
+    def _await_log(self) -> None:
+        """It takes no backup before it has seen a segment of the log."""
+        for _ in range(60):
+            with self._bench.connection() as connection:
+                connection.execute("SELECT pg_switch_wal()")
+            self._bench.run(*self._command, "archive-wal", "pg", **self._said)
+            with contextlib.suppress(AssertionError):
+                self._bench.run(*self._command, "check", "pg", **self._said)
+                return
+            time.sleep(0.5)
 
     def full(self) -> None:
         self._bench.run(*self._command, "backup", "pg", **self._said)
@@ -360,6 +375,7 @@ def _timed(bench: Bench, tool: "Bailee | Restic | Borg | Barman | PgBackRest") -
         place = bench.place / f"c{number}"
         place.mkdir(mode=0o711)
         restores.append(_seconds(lambda place=place: tool.restore(place / "main")))  # type: ignore[misc]  # bound at once
+        bench.verify()
         bench.stopping.stop()
         shutil.rmtree(place)
     if isinstance(tool, Barman):

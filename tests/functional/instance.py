@@ -49,6 +49,16 @@ def eventually[T](probe: Callable[[], T], *, seconds: float, what: str) -> T:
     return answer
 
 
+def ask(http: httpx2.Client, **request: Any) -> httpx2.Response:
+    """The answer. Who is refused before its body was read has its connection closed, and the request that comes next on
+    it may meet that: it was not looked at, and is sent again.
+    """
+    try:
+        return http.request(**request)
+    except httpx2.RemoteProtocolError:
+        return http.request(**request)
+
+
 def is_running(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:

@@ -71,6 +71,7 @@ def test_foreign_key_finds_nothing_of_another_tenant(
             one for one in _operations(http)
             if re.search(r"\{(record|file|subject|key|name)\}", one[1]) and not OF_STAFF.match(one[1])
             and one[2] not in {"defineCollection", "storeFile", "defineEventType"}
+            and one[2] not in {"removeRetentionFloor", "openHeldFile"}  # for people alone: no scope of a key has them
         ]  # fmt: skip
         answers = {one[2]: _call(http, one, foreign, places) for one in concerned}
         proof = http.get(

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from bailee.access.permissions import SCOPES, STAFF_ROLES, TENANT_ROLES, expand
-from tests.functional.instance import Demo, Person
+from tests.functional.instance import Demo, Person, ask
 
 PAGE = Path(__file__).parents[2] / "docs" / "authorisation.md"
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
@@ -209,16 +209,6 @@ def _request(route: dict[str, Any]) -> dict[str, Any]:
     return {"method": route["method"], "url": path, **body}
 
 
-def _ask(http: httpx2.Client, **request: Any) -> httpx2.Response:
-    """The answer. Who is refused before its body was read has its connection closed, and the request that comes next on
-    it may meet that: it was not looked at, and is sent again.
-    """
-    try:
-        return http.request(**request)
-    except httpx2.RemoteProtocolError:
-        return http.request(**request)
-
-
 def _is_api(route: dict[str, Any]) -> bool:
     path: str = route["path"]
     return path.startswith("/api/v1/")
@@ -237,7 +227,7 @@ def test_every_route_of_the_api_answers_every_caller_as_predicted(
     faults = []
     with demo.http() as http:
         for route in guarded:
-            anonymous = _ask(http, **_request(route))
+            anonymous = ask(http, **_request(route))
             if anonymous.status_code != UNAUTHENTICATED:
                 faults.append(f"{route}: nobody was answered {anonymous.status_code}")
             for caller in callers:
@@ -251,7 +241,7 @@ def _try(http: httpx2.Client, route: dict[str, Any], caller: Caller) -> str:
     allowed = caller.permissions is not None and set(route["permissions"]) <= caller.permissions
     if allowed and f"{route['method']} {route['path']}" in ACTS_WITHOUT_INPUT:
         return ""
-    answer = _ask(http, **_request(route), headers={"Authorization": f"Bearer {caller.token}"})
+    answer = ask(http, **_request(route), headers={"Authorization": f"Bearer {caller.token}"})
     if caller.permissions is None:
         return "" if answer.status_code == UNAUTHENTICATED else f"a dead token was answered {answer.status_code}"
     if allowed and route["step_up"] and caller.person and not caller.fresh:
@@ -271,9 +261,9 @@ def test_every_route_of_scim_is_for_machines_alone(
     faults = []
     with demo.http() as http:
         for route in scim:
-            assert _ask(http, **_request(route)).status_code == UNAUTHENTICATED
+            assert ask(http, **_request(route)).status_code == UNAUTHENTICATED
             for caller in callers:
-                answer = _ask(http, **_request(route), headers={"Authorization": f"Bearer {caller.token}"})
+                answer = ask(http, **_request(route), headers={"Authorization": f"Bearer {caller.token}"})
                 if caller.permissions is None:
                     fits = answer.status_code == UNAUTHENTICATED
                 elif caller.person or "scim.provision" not in caller.permissions:
@@ -296,10 +286,10 @@ def test_ones_own_account_is_for_whoever_is_signed_in(
             for caller in callers:
                 if caller.permissions is not None and caller.person:
                     continue
-                answer = _ask(http, **_request(route), headers={"Authorization": f"Bearer {caller.token}"})
+                answer = ask(http, **_request(route), headers={"Authorization": f"Bearer {caller.token}"})
                 if answer.status_code != UNAUTHENTICATED:
                     faults.append(f"{route['method']} {route['path']} as {caller.name}: {answer.status_code}")
-            if _ask(http, **_request(route)).status_code != UNAUTHENTICATED:
+            if ask(http, **_request(route)).status_code != UNAUTHENTICATED:
                 faults.append(f"{route['method']} {route['path']} as nobody")
     assert not faults, "\n".join(faults)
 
@@ -317,7 +307,7 @@ def test_who_does_not_meet_a_demand_keeps_their_own_account(
         for caller in shut:
             bearer = {"Authorization": f"Bearer {caller.token}"}
             for route in own:
-                answer = _ask(http, **_request(route), headers=bearer)
+                answer = ask(http, **_request(route), headers=bearer)
                 assert answer.is_success, f"{route['path']} as {caller.name}: {answer.status_code}"
             assert http.get("/api/v1/session", headers=bearer).json()["unmet"], caller.name
 

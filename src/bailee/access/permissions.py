@@ -65,6 +65,8 @@ _HOLDING = frozenset({
     "holds.read", "holds.request", "holds.withdraw", "holds.approve", "holds.refuse", "holds.lift", "holds.extend",
     "holds.decide_change", "holds.look", "holds.open_file",
 })  # fmt: skip
+PRIVACY_DUTIES = _ERASING | _HOLDING
+"""What privacy officers do, and administrators do not: erasing, and keeping from being erased."""
 _ENDING = frozenset({"tenant.terminate", "tenant.cancel_termination", "tenant.export"})
 """What decides about deletion, what keeps data from it, and what ends all: not for administrators."""
 
@@ -163,11 +165,11 @@ _PRIVACY = frozenset({
     "roles.read", "policy.read", "alerts.read", *SCOPES["notices:read"],
     "support_cases.read", "support_cases.grant", "support_cases.refuse", "support_cases.end",
     "retention.read",
-}) | _ERASING | _HOLDING  # fmt: skip
+}) | PRIVACY_DUTIES  # fmt: skip
 
 TENANT_ROLES: dict[str, Role] = {
     "owner": Role("Owner", TENANT_PERMISSIONS),
-    "administrator": Role("Administrator", TENANT_PERMISSIONS - _ERASING - _HOLDING - _ENDING),
+    "administrator": Role("Administrator", TENANT_PERMISSIONS - (PRIVACY_DUTIES - {"holds.read"}) - _ENDING),
     "privacy_officer": Role("Privacy officer", _PRIVACY),
     "editor": Role("Editor", _EDITOR),
     "viewer": Role("Viewer", _VIEWER),

@@ -38,7 +38,7 @@ CREATE TABLE deletion_certificates (
     CONSTRAINT deletion_certificates_pkey PRIMARY KEY (tenant_id, number),
     CONSTRAINT deletion_certificates_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tenants (tenant_id)
 );
-CREATE UNIQUE INDEX deletion_certificates_link ON deletion_certificates (link_digest) WHERE link_digest IS NOT NULL;
+CREATE INDEX deletion_certificates_link ON deletion_certificates (link_digest) WHERE link_digest IS NOT NULL;
 
 ALTER TABLE terminations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE deletion_certificates ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

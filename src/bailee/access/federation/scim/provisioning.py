@@ -17,7 +17,7 @@ from bailee.access.federation.scim.model import Group, GroupWanted, Narrow, Pers
 from bailee.access.letters import Letters
 from bailee.access.members import Members
 from bailee.access.model import Account, AccountKind, AccountState
-from bailee.access.permissions import TENANT_ROLES
+from bailee.access.permissions import PRIVACY_DUTIES, TENANT_ROLES
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import members as member_rows
 from bailee.events import Events, Object, verb
@@ -317,9 +317,13 @@ def _permissions_of(role: str, own: dict[str, list[str]]) -> frozenset[str]:
 
 
 def _may_handle(permissions: frozenset[str], by: Principal) -> bool:
-    """Whether `by` may decide about somebody with these permissions: an administrator's, and its own."""
-    administrator = TENANT_ROLES["administrator"].permissions
-    return all(one in administrator or by.may(one) for one in permissions)
+    """Whether `by` may decide about somebody with these permissions: an administrator's, and its own. Who may erase
+    people may say who decides about keeping them: no key does that itself.
+    """
+    own = TENANT_ROLES["administrator"].permissions
+    if by.may("subjects.erase"):
+        own |= PRIVACY_DUTIES
+    return all(one in own or by.may(one) for one in permissions)
 
 
 def _role_by_groups(person: Person, known: list[str]) -> str | None:
