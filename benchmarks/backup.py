@@ -3,7 +3,7 @@
 The tools are taken from the machine (`restic`, `borg`, `barman`, and the path in BAILEE_BENCH_PGBACKREST); one that is
 not there is left out and said so. All compress and encrypt but barman, which does not encrypt. restic and borg read the
 data directory of a server at which nothing is written, which is the kindest case for them. Sizes:
-BAILEE_BENCH_GB, "1 5" by default.
+BAILEE_BENCH_GB, "1 5" by default. BAILEE_BENCH_ROUNDS and BAILEE_BENCH_PEERS make a run shorter.
 """
 
 import contextlib
@@ -41,7 +41,8 @@ from bailee.foundation.secrets import Secret
 from bailee.ledger.note import Signer
 from benchmarks.figures import Figure
 
-ROUNDS = 3
+ROUNDS = int(os.environ.get("BAILEE_BENCH_ROUNDS", "3"))
+PEERS = os.environ.get("BAILEE_BENCH_PEERS", "restic borg barman pgbackrest").split()
 ROW = 1000
 _LEVEL = 3
 _WRITES_SECONDS = 6.0
@@ -339,7 +340,9 @@ def _of(bench: Bench) -> list[Figure]:
     found = []
     limits = {"restic": ("at least 1.67", "at least 5", "at least 2.5", "at least 1")}
     for kind in (Restic, Borg, Barman, PgBackRest):
-        if not (shutil.which(kind.name) or (kind is PgBackRest and "BAILEE_BENCH_PGBACKREST" in os.environ)):
+        if kind.name not in PEERS or not (
+            shutil.which(kind.name) or (kind is PgBackRest and "BAILEE_BENCH_PGBACKREST" in os.environ)
+        ):
             print(f"{kind.name} is not here, and left out")
             continue
         try:
