@@ -53,7 +53,8 @@ class Housekeeping:
         """Takes up an erasure that its request did not complete."""
         async with self._database.tenant(TenantId(UUID(tenant_id))) as tx:
             if await self._subjects.find_receipt(tx, UUID(erasure_id)) is None:
-                await self._subjects.erase(tx, UUID(erasure_id), by=_WORKER)
+                with contextlib.suppress(NotFound):  # another job has just completed it
+                    await self._subjects.erase(tx, UUID(erasure_id), by=_WORKER)
 
     async def resume(self) -> None:
         """Takes up erasures that had to wait for an archive that has ended."""
