@@ -1,0 +1,59 @@
+"""Which backup is due, on what it rests, how long it is kept; also when the clock was set back."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from bailee.backup.model import Backup, BackupState, Generation
+from bailee.backup.schedule import expiry, plan, planned
+from bailee.foundation.ids import new_id
+from bailee.foundation.settings import BackupSettings
+
+MAIN = BackupSettings().main
+NOW = datetime(2026, 3, 18, 12, 30, tzinfo=UTC)  # a Wednesday
+
+
+def _taken(generation: Generation, at: datetime, parent: UUID | None = None) -> Backup:
+    return Backup(
+        new_id(), "main", "incremental" if parent else "full", generation, BackupState.COMPLETE, parent, at, at,
+        at + timedelta(days=1), 1, 1, "0" * 64, None, None, "", 1, "1", 18,
+    )  # fmt: skip
+
+
+def test_the_most_lasting_that_is_due_comes_first() -> None:
+    found = plan(MAIN, [], NOW)
+    assert found is not None
+    assert (found.generation, found.kind, found.parent) == (Generation.MONTHLY, "full", None)
+    monthly = _taken(Generation.MONTHLY, NOW - timedelta(days=8))
+    found = plan(MAIN, [monthly], NOW)
+    assert found is not None
+    assert (found.generation, found.kind) == (Generation.WEEKLY, "full")
+
+
+def test_daily_rests_on_the_newest_full_and_hourly_on_the_newest_day() -> None:
+    weekly = _taken(Generation.WEEKLY, NOW - timedelta(days=1))
+    monthly = _taken(Generation.MONTHLY, NOW - timedelta(days=10))
+    daily = plan(MAIN, [weekly, monthly], NOW)
+    assert daily is not None
+    assert (daily.generation, daily.parent) == (Generation.DAILY, weekly.id)
+    today = _taken(Generation.DAILY, NOW - timedelta(hours=3), weekly.id)
+    hourly = plan(MAIN, [weekly, monthly, today], NOW)
+    assert hourly is not None
+    assert (hourly.generation, hourly.parent) == (Generation.HOURLY, today.id)
+    assert plan(MAIN, [weekly, monthly, today, _taken(Generation.HOURLY, NOW, today.id)], NOW) is None
+
+
+def test_a_clock_that_was_set_back_neither_stops_nor_floods() -> None:
+    ahead = _taken(Generation.MONTHLY, NOW + timedelta(days=400))
+    assert plan(MAIN, [ahead], NOW) is None  # it counts as taken now
+    assert plan(MAIN, [ahead], NOW + timedelta(hours=1)) is None
+    later = plan(MAIN, [ahead], NOW + timedelta(days=440))
+    assert later is not None
+    assert later.kind == "full"
+
+
+def test_what_others_rest_on_is_kept_longer_than_they_are() -> None:
+    weekly = _taken(Generation.WEEKLY, NOW)
+    last_daily = expiry(MAIN, Generation.DAILY, NOW + timedelta(days=7))
+    assert expiry(MAIN, Generation.WEEKLY, NOW) > last_daily
+    assert expiry(MAIN, Generation.DAILY, NOW) > expiry(MAIN, Generation.HOURLY, NOW + timedelta(days=1))
+    assert planned(MAIN, [weekly], Generation.HOURLY).parent == weekly.id
