@@ -54,6 +54,8 @@ class Timed(msgspec.Struct, frozen=True):
     full: float
     incremental: float
     restore: float
+    joined: float
+    """A restore of an incremental backup and the full one below it."""
     stored: int
 
 
@@ -66,6 +68,14 @@ class Bench:
         self.root = unpack_postgresql(place)
         self.account = server_account(place)
         self.cluster = Cluster("main", place / "main", self.root, self.account)
+
+    def start(self) -> None:
+        """The log is archived while a script for it is there: pgBackRest needs it, and compares the directory."""
+        options = {"data_directory": str(self.cluster.directory)}
+        if "BAILEE_BENCH_PGBACKREST" in os.environ:
+            push = self.place / "pgbackrest-push"
+            options |= {"archive_mode": "on", "archive_command": f"test ! -e {push} || {push} %p"}
+        self.cluster.start(options)
 
     def fill(self) -> None:
         rows = self.gigabytes * 1_000_000
@@ -98,7 +108,7 @@ class Bench:
         for left in ("postmaster.pid", *(path.name for path in directory.glob(".s.PGSQL*"))):
             (directory / left).unlink(missing_ok=True)
         cluster.adopt(directory)
-        cluster.start()
+        cluster.start({"hot_standby": "off"})  # it answers once it can be written to
         self.stopping = cluster
 
     def verify(self) -> None:
@@ -113,7 +123,7 @@ class Bench:
             [str(part) for part in command], capture_output=True, text=True, check=False, cwd=cwd,
             env={**os.environ, **environment},
         )  # fmt: skip
-        assert answer.returncode == 0, f"{command[0]}: {answer.stderr[-800:]}"
+        assert answer.returncode == 0, f"{command[0]}: {(answer.stderr or answer.stdout)[-800:]}"
         return answer.stdout
 
 
@@ -243,7 +253,7 @@ class Barman:
             [*self._command, "receive-wal", "pg"], env={**os.environ, **self._said}, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        self._latest = ""
+        self._full, self._newest = "", ""
         self._await_log()
 
     def _await_log(self) -> None:
@@ -259,14 +269,18 @@ class Barman:
 
     def full(self) -> None:
         self._bench.run(*self._command, "backup", "pg", **self._said)
-        listed = json.loads(self._bench.run(*self._command, "-f", "json", "list-backups", "pg", **self._said))
-        self._latest = max(one["backup_id"] for one in listed["pg"])
+        self._full = self._newest = self._listed()
 
     def incremental(self) -> None:
-        self._bench.run(*self._command, "backup", "--incremental", self._latest, "pg", **self._said)
+        self._bench.run(*self._command, "backup", "--incremental", self._full, "pg", **self._said)
+        self._newest = self._listed()
+
+    def _listed(self) -> str:
+        listed = json.loads(self._bench.run(*self._command, "-f", "json", "list-backups", "pg", **self._said))
+        return str(max(one["backup_id"] for one in listed["pg"]))
 
     def restore(self, directory: Path) -> None:
-        self._bench.run(*self._command, "recover", "pg", self._latest, str(directory), **self._said)
+        self._bench.run(*self._command, "recover", "pg", self._newest, str(directory), **self._said)
         self._bench.started(directory)
 
     def close(self) -> None:
@@ -276,36 +290,59 @@ class Barman:
 
 
 class PgBackRest:
-    """pgBackRest, where the path of one is given that knows this PostgreSQL."""
+    """pgBackRest, where the path of one is given that knows this PostgreSQL. It archives the log, as it must."""
 
     name = "pgbackrest"
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._program = os.environ["BAILEE_BENCH_PGBACKREST"]
-        self._options = [
-            "--stanza=bench", f"--pg1-path={bench.cluster.directory}", f"--pg1-socket-path={bench.cluster.directory}",
-            "--pg1-user=postgres", f"--repo1-path={bench.place / self.name}", "--repo1-cipher-type=aes-256-cbc",
-            "--compress-type=zst", "--compress-level=3", "--process-max=2", "--start-fast", "--no-archive-check",
-            f"--log-path={bench.place}", f"--lock-path={bench.place}", "--log-level-console=error",
-        ]  # fmt: skip
-        self._said = {"PGBACKREST_REPO1_CIPHER_PASS": "bench"}
+        home = bench.place / self.name
+        self._own = home / "own"
+        self._config = home / "pgbackrest.conf"
+        for path in (home, self._own):
+            path.mkdir()
+            os.chown(path, bench.account.uid, bench.account.gid)
+        self._config.write_text(
+            f"[global]\nrepo1-path={home}\nrepo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass=bench\n"
+            f"repo1-retention-full=9\ncompress-type=zst\ncompress-level={_LEVEL}\nprocess-max=2\nstart-fast=y\n"
+            f"log-path={self._own}\nlock-path={self._own}\nspool-path={self._own}\nlog-level-console=error\n"
+            f"[bench]\npg1-path={bench.cluster.directory}\npg1-socket-path={bench.cluster.directory}\n"
+            "pg1-user=postgres\n"
+        )
         self._go("stanza-create")
+        push = bench.place / "pgbackrest-push"
+        push.write_text(f'#!/bin/sh\nexec {self._command("archive-push", bench.cluster.directory)} "$1"\n')
+        push.chmod(0o755)
 
     def full(self) -> None:
-        self._go("backup", "--type=full", "--repo1-retention-full=9")
+        self._go("backup", "--type=full")
 
     def incremental(self) -> None:
-        self._go("backup", "--type=incr", "--repo1-retention-full=9")
+        self._go("backup", "--type=incr")
 
     def restore(self, directory: Path) -> None:
         directory.mkdir(mode=0o700)
-        options = [one for one in self._options if not one.startswith("--pg1-path")]
-        self._bench.run(self._program, *options, f"--pg1-path={directory}", "restore", "--type=immediate", **self._said)
+        os.chown(directory, self._bench.account.uid, self._bench.account.gid)
+        fetch = f"--recovery-option=restore_command={self._command('archive-get', directory)} %f %p"
+        self._go("restore", "--type=immediate", "--target-action=promote", f"--pg1-path={directory}", fetch)
         self._bench.started(directory)
 
+    def close(self) -> None:
+        (self._bench.place / "pgbackrest-push").unlink()
+
+    def _command(self, command: str, directory: Path) -> str:
+        """As the server of a directory runs it."""
+        program = os.environ["BAILEE_BENCH_PGBACKREST"]
+        return f"{program} --config={self._config} --stanza=bench --pg1-path={directory} {command}"
+
     def _go(self, command: str, *more: str) -> None:
-        self._bench.run(self._program, *self._options, *more, command, **self._said)
+        program = os.environ["BAILEE_BENCH_PGBACKREST"]
+        account = self._bench.account
+        answer = subprocess.run(
+            [program, f"--config={self._config}", "--stanza=bench", *more, command], capture_output=True, text=True,
+            check=False, cwd="/", user=account.uid, group=account.gid, extra_groups=[], umask=0o077,
+        )  # fmt: skip
+        assert answer.returncode == 0, f"{program} {command}: {(answer.stderr or answer.stdout)[-800:]}"
 
 
 def figures() -> list[Figure]:
@@ -317,7 +354,7 @@ def figures() -> list[Figure]:
         bench = Bench(place, gigabytes)
         try:
             bench.cluster.create()
-            bench.cluster.start()
+            bench.start()
             bench.fill()
             found += _of(bench)
         finally:
@@ -357,6 +394,8 @@ def _of(bench: Bench) -> list[Figure]:
                    1 / theirs.incremental, limit[1]),
             Figure(f"restores of {size} to a started server", 1 / ours.restore, f"{kind.name}", 1 / theirs.restore,
                    limit[2]),
+            Figure(f"restores of {size} through an incremental", 1 / ours.joined, f"{kind.name}", 1 / theirs.joined,
+                   limit[2]),
             Figure(f"1 / GB in the repository, {size}", 1e9 / ours.stored, f"{kind.name}", 1e9 / theirs.stored,
                    limit[3]),
         ]  # fmt: skip
@@ -365,7 +404,7 @@ def _of(bench: Bench) -> list[Figure]:
 
 def _timed(bench: Bench, tool: "Bailee | Restic | Borg | Barman | PgBackRest") -> Timed:
     """Medians of the rounds. The size is that of one full backup and one incremental."""
-    fulls, incrementals, restores = [], [], []
+    fulls, incrementals = [], []
     stored = 0
     for number in range(ROUNDS):
         fulls.append(_seconds(tool.full))
@@ -373,7 +412,26 @@ def _timed(bench: Bench, tool: "Bailee | Restic | Borg | Barman | PgBackRest") -
         incrementals.append(_seconds(tool.incremental))
         repository = bench.place / tool.name
         stored = stored or sum(path.stat().st_size for path in repository.rglob("*") if path.is_file())
-    tool.full()  # what is restored is the newest state, from one full backup, with every tool
+    joined = _restores(bench, tool)  # full and incremental, as the rounds left them
+    tool.full()
+    restores = _restores(bench, tool)
+    if isinstance(tool, Barman | PgBackRest):
+        tool.close()
+    shutil.rmtree(bench.place / tool.name, ignore_errors=True)
+    timed = Timed(
+        statistics.median(fulls), statistics.median(incrementals), statistics.median(restores),
+        statistics.median(joined), stored,
+    )  # fmt: skip
+    print(
+        f"{bench.gigabytes} GB, {tool.name}: full {timed.full:.2f} s, incremental {timed.incremental:.2f} s, restore "
+        f"{timed.restore:.2f} s, through an incremental {timed.joined:.2f} s, {timed.stored / 1e6:.0f} MB"
+    )
+    return timed
+
+
+def _restores(bench: Bench, tool: "Bailee | Restic | Borg | Barman | PgBackRest") -> list[float]:
+    """Seconds of each restore of the newest backup to a server that answers; every row is there."""
+    restores = []
     for number in range(ROUNDS):
         place = bench.place / f"c{number}"
         place.mkdir(mode=0o711)
@@ -381,13 +439,7 @@ def _timed(bench: Bench, tool: "Bailee | Restic | Borg | Barman | PgBackRest") -
         bench.verify()
         bench.stopping.stop()
         shutil.rmtree(place)
-    if isinstance(tool, Barman):
-        tool.close()
-    shutil.rmtree(bench.place / tool.name, ignore_errors=True)
-    timed = Timed(statistics.median(fulls), statistics.median(incrementals), statistics.median(restores), stored)
-    print(f"{bench.gigabytes} GB, {tool.name}: full {timed.full:.2f} s, incremental {timed.incremental:.2f} s, "
-          f"restore {timed.restore:.2f} s, {timed.stored / 1e6:.0f} MB")  # fmt: skip
-    return timed
+    return restores
 
 
 def _seconds(act: Callable[[], object]) -> float:
