@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Buffer
 from pathlib import Path
 from uuid import uuid4
 
 import anyio
 import anyio.to_thread
 
+from bailee.foundation.direct import pwrite_direct
 from bailee.foundation.errors import NotFound, StorageFull
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9][A-Za-z0-9._-]{0,199})*", re.ASCII)
@@ -34,9 +35,9 @@ class Objects:
         """Stores `content`, durable on return, in place of what was there. Raises StorageFull."""
         await anyio.to_thread.run_sync(self.write, name, content)
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: Buffer) -> None:
         """`put`, for whoever is in a thread of their own."""
-        self._write(self._path(name), iter((content,)))
+        self._write(self._path(name), memoryview(content))
 
     async def put_stream(self, name: str, content: AsyncIterable[bytes]) -> int:
         """Stores a stream of unknown length in constant memory; answers its size. Raises StorageFull."""
@@ -136,13 +137,12 @@ class Objects:
             raise NotFound
         return self.directory / name
 
-    def _write(self, path: Path, content: Iterator[bytes]) -> None:
+    def _write(self, path: Path, content: memoryview) -> None:
         temporary = _beside(path)
         try:
             _make_directory(path.parent)
-            with open(temporary, "xb", opener=_private) as file:
-                file.writelines(content)
-                file.flush()
+            with open(temporary, "xb", buffering=0, opener=_private) as file:
+                pwrite_direct(file.fileno(), content, 0)
                 os.fsync(file.fileno())
             _publish(temporary, path)
         except OSError as error:

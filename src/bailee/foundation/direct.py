@@ -1,0 +1,99 @@
+"""Writing and reading large stretches past the page cache (O_DIRECT on Linux): no copy of them is kept in memory that
+nobody reads, and what others have there stays. Where a file system cannot do that, they go through the cache as ever.
+"""
+
+import errno
+import fcntl
+import mmap
+import os
+import threading
+from pathlib import Path
+
+ALIGNMENT = 4096
+"""In bytes: what every common disk asks for, in files and in memory."""
+_BUFFER = 1024 * 1024
+_LEAST = 256 * 1024
+_MOST = 64 * 1024 * 1024
+_DIRECT: int = getattr(os, "O_DIRECT", 0)
+
+
+class _Buffers(threading.local):
+    """One for each thread, aligned; private, so that forked processes do not share it."""
+
+    def __init__(self) -> None:
+        self.buffer = _pages(_BUFFER)
+        self.reading = _pages(ALIGNMENT)
+
+
+def _pages(size: int) -> mmap.mmap:
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+_buffers = _Buffers()
+
+
+def pwrite_all(handle: int, content: memoryview, offset: int) -> None:
+    """Writes all of `content` at `offset`. Raises OSError."""
+    while content:
+        count = os.pwrite(handle, content, offset)
+        content, offset = content[count:], offset + count
+
+
+def pwrite_direct(handle: int, content: memoryview, offset: int) -> None:
+    """The same, with what is aligned of a large stretch going to the disk at once. Not durable before fsync.
+
+    The handle is open for writing, and not shared. Raises OSError.
+    """
+    end = offset + len(content)
+    first, last = -(-offset // ALIGNMENT) * ALIGNMENT, end // ALIGNMENT * ALIGNMENT
+    if last - first < _LEAST or not _switch(handle, on=True):
+        pwrite_all(handle, content, offset)
+        return
+    try:
+        buffer = memoryview(_buffers.buffer)
+        for at in range(first, last, _BUFFER):
+            size = min(_BUFFER, last - at)
+            buffer[:size] = content[at - offset : at - offset + size]
+            pwrite_all(handle, buffer[:size], at)
+    finally:
+        _switch(handle, on=False)
+    pwrite_all(handle, content[: first - offset], offset)
+    pwrite_all(handle, content[last - offset :], last)
+
+
+def read_direct(path: Path) -> bytes:
+    """The whole of a file. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(handle).st_size
+        if not _LEAST <= size <= _MOST or not _switch(handle, on=True):
+            with open(handle, "rb", closefd=False) as file:
+                return file.read()
+        room = -(-size // ALIGNMENT) * ALIGNMENT
+        if len(_buffers.reading) < room:
+            _buffers.reading = _pages(room)
+        view, filled = memoryview(_buffers.reading)[:room], 0
+        while filled < size:
+            count = os.preadv(handle, [view[filled:]], filled)
+            if not count:
+                break  # cut short meanwhile
+            filled += count
+            if filled % ALIGNMENT and filled < size:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return bytes(view[: min(filled, size)])
+    finally:
+        os.close(handle)
+
+
+def _switch(handle: int, *, on: bool) -> bool:
+    """Whether the file system can do it."""
+    if not _DIRECT:
+        return False
+    flags = fcntl.fcntl(handle, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETFL, flags | _DIRECT if on else flags & ~_DIRECT)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return False
+    return True
