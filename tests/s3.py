@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import obstore
+import urllib3
+from minio import Minio
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
@@ -19,7 +22,7 @@ from bailee.foundation.clock import Clock
 from bailee.foundation.settings import RepositorySettings, Settings
 from tests.functional.instance import free_port
 
-_KEY, _SECRET, _BUCKET = "bailee", "a secret of the tests", "backups"
+_KEY, _SECRET, _BUCKET, _LOCKED = "bailee", "a secret of the tests", "backups", "locked"
 _READY_SECONDS = 60
 
 
@@ -40,13 +43,24 @@ class ObjectStore:
         }  # fmt: skip
         (directory / "s3.json").write_text(json.dumps({"identities": [identity]}))
 
-    def settings(self, prefix: str) -> RepositorySettings:
-        """A repository within it."""
+    def settings(self, prefix: str, lock: Literal["", "governance", "compliance"] = "") -> RepositorySettings:
+        """A repository within it; one that locks is in a bucket of its own."""
         return RepositorySettings(
-            kind="s3", endpoint=f"https://localhost:{self._ports[4]}", bucket=_BUCKET, prefix=prefix,
-            access_key_file=str(self._directory / "access"), secret_key_file=str(self._directory / "secret"),
-            ca_file=str(self._directory / "tls" / "ca.pem"),
+            kind="s3", endpoint=f"https://localhost:{self._ports[4]}", bucket=_LOCKED if lock else _BUCKET,
+            prefix=prefix, access_key_file=str(self._directory / "access"),
+            secret_key_file=str(self._directory / "secret"), ca_file=str(self._directory / "tls" / "ca.pem"), lock=lock,
         )  # fmt: skip
+
+    @property
+    def client(self) -> Minio:
+        """What a thief of the access key works with."""
+        http = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=str(self._directory / "tls" / "ca.pem"))
+        return Minio(f"localhost:{self._ports[4]}", _KEY, _SECRET, region="us-east-1", http_client=http)
+
+    def make_locked(self) -> None:
+        """Makes the bucket that locks objects."""
+        if not self.client.bucket_exists(_LOCKED):
+            self.client.make_bucket(_LOCKED, object_lock=True)
 
     def start(self) -> None:
         """Runs it, and waits until it takes objects."""

@@ -8,11 +8,13 @@ import psycopg
 from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.assurance.markers import PREFIX
 from bailee.backup.backups import Backups
+from bailee.backup.buckets import LockedBucket
+from bailee.backup.copies import Copies
 from bailee.backup.drills import Drills
-from bailee.backup.errors import BackupDamaged, KeyRefused
+from bailee.backup.errors import BackupDamaged, KeyRefused, RepositoryUnavailable
 from bailee.backup.keys import BackupKeys
-from bailee.backup.model import POSTGRES
-from bailee.backup.probing import Probed, probe_wal, sample_objects
+from bailee.backup.model import POSTGRES, Backup
+from bailee.backup.probing import Probed, probe_lock, probe_wal, sample_objects
 from bailee.backup.store import catalogue, evidence
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
@@ -27,10 +29,11 @@ _MOST = 20
 
 @check("backup.fresh_and_verified", measure="6.1", every=timedelta(minutes=15))
 async def fresh_and_verified(
-    settings: Settings, database: Database, backups: Backups, keys: BackupKeys, clock: Clock
+    settings: Settings, database: Database, backups: Backups, copies: Copies, keys: BackupKeys, clock: Clock
 ) -> Finding:
     """Writes to each server and waits until that lies in the repository: how much would be lost now. Looks whether each
-    server has a backup of the last day, whether all were read again and are whole, and whether they lie apart.
+    server has a backup of the last day, whether all were read again and are whole, and whether they lie apart. Where a
+    repository locks objects, tries to delete one that is locked.
     """
     now = clock.now()
     async with database.operator_read() as tx:
@@ -48,19 +51,22 @@ async def fresh_and_verified(
     for server in POSTGRES:
         if server in backups.place.sources:
             behind[server] = await _probe(backups, server, settings.backup.rpo_seconds)
+    unlocked = await _unlocked(backups, copies, [rows[0] for rows in found.values() if rows])
     uncopied = [one for one in every if one.copied_at is None and now - _taken(one.taken_at) > _OFFSITE_WITHIN]
     facts: Facts = {
         "backups": len(every), "without_one_of_the_last_day": [str(one) for one in stale], "damaged": damaged,
         "not_read_again_yet": len(unread), "rpo_seconds": settings.backup.rpo_seconds,
         "offsite": settings.backup.offsite is not None, "not_copied_off_site": len(uncopied),
+        "not_locked": [str(one) for one in unlocked],
         **{f"seconds_to_lose_of_{name}": "over the limit" if s is None else f"{s:.1f}" for name, s in behind.items()},
     }  # fmt: skip
     late = [name for name, seconds in behind.items() if seconds is None]
     missing = [server for server in POSTGRES if server not in backups.place.sources]
-    if missing or stale or damaged or late:
+    if missing or stale or damaged or late or unlocked:
         what = [f"no fresh backup of {', '.join(stale)}"] * bool(stale) + [f"{len(damaged)} damaged"] * bool(damaged)
         what += [f"WAL of {', '.join(late)} is not stored in time"] * bool(late)
         what += [f"no login to back up {', '.join(missing)}"] * bool(missing)
+        what += unlocked[:1]
         return Finding(Verdict.BROKEN, f"Not restorable as promised: {'; '.join(what)}.", facts)
     if unread or settings.backup.offsite is None or uncopied:
         why = f"{len(unread)} backups were not read again yet" if unread else "there is no copy apart from this system"
@@ -155,6 +161,21 @@ async def _probe(backups: Backups, server: str, limit: float) -> float | None:
     except (Error, psycopg.Error):
         return None
     return probed.seconds
+
+
+async def _unlocked(backups: Backups, copies: Copies, newest: list[Backup]) -> list[str]:
+    """What is wrong with the locks, one line for each repository that is to lock."""
+    found = []
+    for repository in (backups.place.repository, copies.offsite):
+        if not isinstance(repository, LockedBucket):
+            continue
+        there = [one for one in newest if not one.fault and (one.copied_at or repository is not copies.offsite)]
+        try:
+            manifests = [await backups.read(one) for one in there]
+            found.append(await anyio.to_thread.run_sync(probe_lock, repository, manifests))
+        except (RepositoryUnavailable, BackupDamaged) as error:
+            found.append(error.detail)
+    return [one for one in found if one]
 
 
 def _taken(moment: datetime | None) -> datetime:

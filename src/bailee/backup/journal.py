@@ -7,7 +7,7 @@ kept: it is written again; replaying something twice changes nothing.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,9 +17,10 @@ import msgspec
 from bailee.backup.age import Identity
 from bailee.backup.keys import BackupKeys
 from bailee.backup.model import Replayed
-from bailee.backup.repository import Repository
+from bailee.backup.repository import Repository, lock_all
 from bailee.backup.store import journal as rows
 from bailee.backup.volumes import Sealer, seal_signed, unseal_signed
+from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
 from bailee.foundation.ids import TenantId
 from bailee.ledger.note import Signer, Verifier
@@ -60,13 +61,16 @@ class Journal:
 
     def __init__(
         self, database: Database, repository: Repository, keys: BackupKeys, signer: Signer,
-        replayers: Sequence[Replayer],
+        replayers: Sequence[Replayer], clock: Clock, locked: timedelta,
     ) -> None:  # fmt: skip
+        """`locked`: for how long a backup may need an entry, and so none is deleted where objects can be locked."""
         self._database = database
         self._repository = repository
         self._keys = keys
         self._signer = signer
         self.replayers = list(replayers)
+        self._clock = clock
+        self._locked = locked
 
     async def write(self) -> int:
         """Brings the journal up to the numbered events; answers how many entries were added."""
@@ -100,7 +104,12 @@ class Journal:
     async def _store(self, entries: list[Entry], sealer: Sealer) -> None:
         name = f"{ROOT}/{entries[0].leaf:020}-{entries[-1].leaf:020}.zst.age"
         sealed = seal_signed(sealer, self._signer, name, msgspec.json.encode(entries))
-        await anyio.to_thread.run_sync(self._repository.put, name, sealed)
+
+        def run() -> None:
+            self._repository.put(name, sealed)
+            lock_all(self._repository, [name], self._clock.now() + self._locked)
+
+        await anyio.to_thread.run_sync(run)
 
 
 def read_journal(repository: Repository, identities: Sequence[Identity], verifiers: Sequence[Verifier]) -> list[Entry]:

@@ -7,7 +7,8 @@ import structlog
 from bailee.backup.age import Recipient
 from bailee.backup.backups import Backups
 from bailee.backup.keys import BackupKeys
-from bailee.backup.model import POSTGRES
+from bailee.backup.model import POSTGRES, Server
+from bailee.backup.schedule import wal_keep
 from bailee.backup.wal import Receiver
 from bailee.foundation.database import Connection, Database
 from bailee.foundation.errors import Error
@@ -51,13 +52,7 @@ class WalKeeper:
             await connection.execute("SELECT 1")
             recipients = await self._recipients()
         place = self._backups.place
-        receivers = [
-            Receiver(
-                place.sources[server], place.repository, recipients, place.signer, self._backups.settings.wal_seconds
-            )
-            for server in POSTGRES
-            if server in place.sources
-        ]
+        receivers = [self._receiver(server, recipients) for server in POSTGRES if server in place.sources]
         threads = [asyncio.create_task(asyncio.to_thread(one.run)) for one in receivers]
         try:
             while True:
@@ -72,6 +67,11 @@ class WalKeeper:
             for receiver in receivers:
                 receiver.stop()
             await asyncio.gather(*threads, return_exceptions=True)
+
+    def _receiver(self, server: Server, recipients: list[Recipient]) -> Receiver:
+        place, every = self._backups.place, self._backups.settings.wal_seconds
+        kept = wal_keep(self._backups.rotation(server))
+        return Receiver(place.sources[server], place.repository, recipients, place.signer, every, kept)
 
     async def _recipients(self) -> list[Recipient]:
         async with self._database.operator_read() as tx:

@@ -1,24 +1,31 @@
-"""Looks at the repository from outside, for the checks: does it take in time, and does it hold nothing in the clear."""
+"""Looks at the repository from outside, for the checks: does it take in time, does it hold nothing in the clear, and
+does it keep what is locked.
+"""
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import psycopg
 
 from bailee.backup.age import Identity
 from bailee.backup.backups import identify
+from bailee.backup.buckets import LockedBucket
 from bailee.backup.copying import lsn
 from bailee.backup.manifest import Index, Manifest
 from bailee.backup.repository import Repository
 from bailee.backup.tools import Source
 from bailee.backup.volumes import unseal, volume_name
 from bailee.backup.wal import SEGMENT, covered_to, list_stretches, prefix_of
+from bailee.foundation.ids import new_id
 
 _ENCRYPTED = b"age-encryption.org/v1\n"
 _OPEN = ("/manifest.json", "/manifest.sig")
 _POLL = 0.25
 _MOST = 400
+_PROBES = "probes"
+_PROBE_LOCK = timedelta(minutes=1)
 
 
 class Probed(msgspec.Struct, frozen=True):
@@ -53,6 +60,24 @@ def probe_wal(source: Source, repository: Repository, limit: float) -> Probed:
         if time.monotonic() - started > limit:
             return Probed(None)
         time.sleep(_POLL)
+
+
+def probe_lock(repository: LockedBucket, newest: Sequence[Manifest]) -> str:
+    """Stores an object, locks it for a minute, and tries to delete it; looks whether the newest backups are locked
+    until they expire. What is wrong, or nothing. Raises BackupDamaged, RepositoryUnavailable.
+    """
+    for old in list(repository.list(_PROBES)):
+        repository.delete(old.name)
+    name = f"{_PROBES}/{new_id()}"
+    repository.put(name, b"May this be deleted?")
+    repository.lock(name, datetime.now(UTC) + _PROBE_LOCK)
+    if repository.delete(name):
+        return f"{repository.place} deleted an object that was locked"
+    for manifest in newest:
+        until = repository.locked_until(f"{manifest.prefix}/manifest.json")
+        if until is None or until < manifest.expires_at - _PROBE_LOCK:
+            return f"backup {manifest.id} is not locked until it expires"
+    return ""
 
 
 def sample_objects(repository: Repository, manifests: Sequence[Manifest], identity: Identity, marker: bytes) -> Sample:

@@ -1,8 +1,12 @@
 """The runbook of a restore: written from this instance's own settings and the commands as they are."""
 
+import json
+
+import msgspec
+
 from bailee.backup.backups import Backups
 from bailee.backup.model import Drill
-from bailee.foundation.settings import Settings
+from bailee.foundation.settings import RepositorySettings, Settings
 
 
 def runbook(settings: Settings, backups: Backups, latest: Drill | None) -> str:
@@ -40,12 +44,12 @@ Backups lie in {place}. Second place: {offsite}. {measured}
 
 ## With the recovery kit
 
-1. Type or copy the kit into a file that only you can read: `umask 077; cat > kit.txt`
+1. Type or copy the kit into a file that only you can read: `umask 077; cat > kit.txt`{_reaching(backup.repository)}
 2. See what there is: `bailee restore --list --kit kit.txt{source}`
 3. Restore into a new directory:
    `bailee restore --kit kit.txt{source} --purpose disaster_recovery --to /var/lib/bailee-restored`
    Add `--at 2026-01-31T12:00:00Z` for a moment. Without it, the newest state there is.
-4. Start it: `BAILEE_DATA=/var/lib/bailee-restored bailee up`
+4. With the old instance down for good, start it: `BAILEE_DATA=/var/lib/bailee-restored bailee up`
 5. Take a full backup at once: `bailee backup take --full`
 6. Destroy the file: `shred -u kit.txt`
 
@@ -67,3 +71,15 @@ With Debian's `age` and `zstd`, for one backup (a directory `{place}/backups/mai
 That is a PostgreSQL data directory (of an incremental one: a part for `pg_combinebackup`). WAL segments lie below
 `wal/`, encrypted and compressed the same way. Erasures are not replayed by hand: do not let anybody at such a copy.
 """
+
+
+def _reaching(place: RepositorySettings) -> str:
+    """What a machine that has nothing else needs to reach a bucket."""
+    if place.kind == "folder":
+        return ""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in msgspec.structs.asdict(place).items() if value]
+    indent = "\n       "
+    return (
+        "\n   Put the access key of the bucket where these lines say, the lines into `bailee.toml`, and set"
+        f" `BAILEE_CONFIG=bailee.toml`:\n{indent}{indent.join(['[backup.repository]', *lines])}\n"
+    )

@@ -218,6 +218,8 @@ class RepositorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     secret_key_file: str = ""
     ca_file: str = ""
     """Trust root of the store's certificate; default the system's."""
+    lock: Literal["", "governance", "compliance"] = ""
+    """`s3`, in a bucket made with object lock: keeps each object until its time, whoever asks to delete it."""
 
 
 class RotationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -262,7 +264,7 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     main_url: str = ""
     keyring_url: str = ""
     """For servers that are not embedded: a login that may replicate, read and lock everything."""
-    compression: int = 3
+    compression: int = 1
     """Of zstd: 1 is the fastest, 19 the smallest."""
 
 
@@ -388,12 +390,8 @@ def _verify(settings: Settings) -> None:
 
 def _verify_backup(backup: BackupSettings) -> None:
     for name, one in (("repository", backup.repository), ("offsite", backup.offsite)):
-        if one is None or one.kind == "folder":
-            continue
-        if not (one.endpoint.startswith("https://") and one.bucket and one.access_key_file and one.secret_key_file):
-            raise ConfigurationError(
-                f"backup.{name} needs endpoint (https), bucket, access_key_file and secret_key_file."
-            )
+        if one is not None:
+            _verify_repository(name, one)
     if backup.offsite is not None and backup.offsite == backup.repository:
         raise ConfigurationError("backup.offsite is the repository itself; name another place, or none.")
     if backup.offsite is not None and backup.offsite.kind == "folder" and not backup.offsite.path:
@@ -409,6 +407,15 @@ def _verify_backup(backup: BackupSettings) -> None:
         raise ConfigurationError("backup.wal_seconds is 0.5 to 3600, and shorter than backup.rpo_seconds.")
     if not 1 <= backup.compression <= _MOST_COMPRESSION or backup.drill_days < 1:
         raise ConfigurationError("backup.compression is 1 to 19, and backup.drill_days at least 1.")
+
+
+def _verify_repository(name: str, one: RepositorySettings) -> None:
+    if one.kind == "folder":
+        if one.lock:
+            raise ConfigurationError(f"backup.{name}: a folder locks nothing; leave lock out, or use a bucket.")
+        return
+    if not (one.endpoint.startswith("https://") and one.bucket and one.access_key_file and one.secret_key_file):
+        raise ConfigurationError(f"backup.{name} needs endpoint (https), bucket, access_key_file and secret_key_file.")
 
 
 def _verify_rotation(name: str, rotation: RotationSettings) -> None:

@@ -1,19 +1,16 @@
 """Backups in an S3-compatible store, over TLS that is verified; the store ends in the middle, and comes back."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 
+from bailee.backup.buckets import Bucket
 from bailee.backup.errors import BackupDamaged, RepositoryUnavailable
 from bailee.backup.manifest import list_backups
-from bailee.backup.repository import Bucket
 from bailee.foundation.errors import ConfigurationError
-from bailee.foundation.settings import RepositorySettings
-from tests.integration.backup.house import House, elsewhere, open_house
+from tests.integration.backup.house import elsewhere, open_house
 from tests.integration.rig import SYSTEM, create_record, create_tenant, define, everything
 from tests.s3 import ObjectStore, running_store
 
@@ -73,18 +70,6 @@ async def test_backup_and_restore_through_a_store_that_ended_meanwhile(store: Ob
         report = await house.services.backup.upkeep.verify(await house.services.backup.upkeep.complete(), by=SYSTEM)
         assert report.faults == []
         with elsewhere() as copy:
-            await _restore(house, where, copy)
+            await house.restore(copy)
             async with house.opened(copy) as restored:
                 assert len(await everything(restored, tenant)) == 200
-
-
-async def _restore(house: House, where: RepositorySettings, copy: Path) -> None:
-    environment = house.environment(copy.with_name("none"))
-    for name, value in msgspec.structs.asdict(where).items():
-        environment[f"BAILEE_BACKUP__REPOSITORY__{name.upper()}"] = value
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bailee.cli", "restore", "--kit", str(house.kit), "--purpose", "disaster_recovery",
-        "--to", str(copy), env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    _, said = await process.communicate()
-    assert process.returncode == 0, said
