@@ -261,8 +261,8 @@ async def _compose(
         access.policies, access.sign_in, access.probe_people, access.factors,
         PlanProbe(database, access.policies, access.members, federation.domains, federation.provisioning),
         collections, vault, files, subjects, probes, hasher, monitoring.alerts, monitoring.rules,
-        incidents.incidents, incidents.exercises, backup.backups, backup.rotation, backup.releases, backup.drills,
-        backup.keys,
+        incidents.incidents, incidents.exercises, backup.backups, backup.rotation, backup.copies, backup.releases,
+        backup.drills, backup.keys,
         retention.deletion, retention.rules, retention.dates,
     ]  # fmt: skip
     checks = bind_checks(

@@ -28,10 +28,10 @@ from bailee.backup.age import Recipient, encrypt
 from bailee.backup.errors import BackupFailed
 from bailee.backup.manifest import FORMAT, Index, Manifest, Postgres, StoredObject, prefix_of
 from bailee.backup.model import Generation, Kind, Server
-from bailee.backup.repository import Repository
+from bailee.backup.repository import Repository, lock_all
 from bailee.backup.tarindex import TarIndex
 from bailee.backup.tools import Source, Tools, last_words
-from bailee.backup.volumes import SIZE, Sealer, Volume, packing
+from bailee.backup.volumes import SIZE, Sealer, Volume, give_way, packing
 
 _SEGMENT = 16 * 1024 * 1024
 CHUNKS = "chunks"
@@ -76,6 +76,7 @@ def copy_server(
             file.flush()
         # the pipes are closed when the process has ended
         with tools.start_backup(source, f"bailee {task.id}", Path(file.name) if since is not None else None) as process:
+            give_way(process.pid)
             try:
                 for volume in _volumes(cast("IO[bytes]", process.stdout)):
                     index.feed(volume)
@@ -124,7 +125,9 @@ def copy_objects(task: Task, repository: Repository, directory: Path, base: Inde
     if task.kind == "incremental" and not found and not removed:
         return None
     sealed = _store_index(task, repository, Index(objects=found, removed=removed))
-    return _manifest(task, began_at, [], sealed)
+    manifest = _manifest(task, began_at, [], sealed)
+    lock_all(repository, sorted({chunk_name(chunk) for one in found for chunk in one.chunks}), manifest.expires_at)
+    return manifest
 
 
 def copy_settings(task: Task, repository: Repository, data: Path, names: list[str]) -> Manifest:

@@ -204,14 +204,16 @@ class _Rehearsal:
         plans = {server: plan_server(self._access, server, None, one.point, one.lsn) for server, one in prints.items()}
         self.restored_to = min(one.at for one in prints.values())
         objects = plan_objects(self._access, None)
-        plan = RestorePlan(plans["main"], plans["keyring"], objects, None)
+        plan = RestorePlan(plans["main"], plans["keyring"], None)
         # 2. the copy
         begin(self._target, plan)
         for server in POSTGRES:
             self._say(f"restoring {server}, {plans[server].plain / 1e6:.0f} MB in {len(plans[server].chain)} backups")
             restore_server(self._access, plans[server], self._target)
+            self._target.tools.verify(self._target.directory / server)
         self._say(f"restoring {len(objects.objects)} objects")
-        restore_objects(self._access, objects, self._target.directory / "objects")
+        damaged = restore_objects(self._access, objects, self._target.directory / "objects")
+        self.faults += [f"The object {name} is damaged." for name in damaged]
         for server in POSTGRES:
             self._say(f"recovering {server}")
             self._clusters.append(recover(self._access, plans[server], self._target))

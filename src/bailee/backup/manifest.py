@@ -13,9 +13,9 @@ import msgspec
 
 from bailee.backup.errors import BackupDamaged
 from bailee.backup.model import Generation, Kind, Server
-from bailee.backup.repository import Repository
+from bailee.backup.repository import Repository, lock_all
 from bailee.backup.tarindex import Entry
-from bailee.backup.volumes import Volume
+from bailee.backup.volumes import Volume, volume_name
 from bailee.ledger.errors import ProofInvalid
 from bailee.ledger.note import Signer, Verifier, open_statement
 
@@ -99,12 +99,21 @@ def prefix_of(server: str, backup_id: UUID) -> str:
 
 
 def write_manifest(repository: Repository, manifest: Manifest, signer: Signer) -> str:
-    """Stores signature and manifest, in this order; answers the manifest's SHA-256 in hex."""
+    """Stores signature and manifest, in this order; answers the manifest's SHA-256 in hex.
+
+    Where the repository locks objects, what the backup consists of is locked until it expires: the rest before.
+    """
+    prefix = manifest.prefix
+    volumes = [volume_name(prefix, number) for number in range(len(manifest.volumes))]
+    lock_all(repository, [*volumes, f"{prefix}/index.zst.age"], manifest.expires_at)
     raw = msgspec.json.encode(manifest)
     digest = hashlib.sha256(raw).hexdigest()
     note = signer.sign_statement(f"{_LABEL}\n{manifest.id}\n{digest}\n")
-    repository.put(f"{manifest.prefix}/manifest.sig", note.encode())
-    repository.put(f"{manifest.prefix}/manifest.json", raw)
+    signature, itself = f"{prefix}/manifest.sig", f"{prefix}/manifest.json"
+    repository.put(signature, note.encode())
+    lock_all(repository, [signature], manifest.expires_at)
+    repository.put(itself, raw)
+    lock_all(repository, [itself], manifest.expires_at)
     return digest
 
 
@@ -112,6 +121,13 @@ def read_manifest(
     repository: Repository, server: str, backup_id: UUID, verifiers: Sequence[Verifier], sha256: str | None = None
 ) -> Manifest:
     """The manifest, its signature verified, and its hash where the ledger's is known. Raises BackupDamaged."""
+    return read_signed(repository, server, backup_id, verifiers, sha256)[0]
+
+
+def read_signed(
+    repository: Repository, server: str, backup_id: UUID, verifiers: Sequence[Verifier], sha256: str | None = None
+) -> tuple[Manifest, str]:
+    """The same, with its SHA-256 in hex. Raises BackupDamaged."""
     prefix = prefix_of(server, backup_id)
     raw = repository.get(f"{prefix}/manifest.json")
     digest = hashlib.sha256(raw).hexdigest()
@@ -127,7 +143,7 @@ def read_manifest(
         raise BackupDamaged(f"The manifest of backup {backup_id} cannot be read.") from None
     if manifest.format != FORMAT or manifest.id != backup_id or manifest.server != server:
         raise BackupDamaged(f"The manifest of backup {backup_id} is of another format, or of another backup.")
-    return manifest
+    return manifest, digest
 
 
 def list_backups(repository: Repository, server: str) -> list[UUID]:

@@ -45,6 +45,8 @@ class ServerPlan(msgspec.Struct, frozen=True):
     until: datetime
     target: str = ""
     """The name of a restore point, in place of a moment."""
+    without: frozenset[UUID] = frozenset()
+    """Backups that turned out to be damaged."""
 
     @property
     def newest(self) -> Manifest:
@@ -54,13 +56,22 @@ class ServerPlan(msgspec.Struct, frozen=True):
     def plain(self) -> int:
         return sum(one.plain for one in self.chain)
 
+    def passing(self, damaged: Stretch) -> "ServerPlan":
+        """The same without a stretch of WAL: shorter, unless others hold what it held."""
+        start = _stop(self)
+        stretches = [one for one in self.stretches if one != damaged]
+        end = covered_to(stretches, damaged.timeline, start)
+        until = (stored_until(stretches, damaged.timeline, start) if end > start else None) or self.newest.taken_at
+        return msgspec.structs.replace(
+            self, stretches=stretches, wal_end=min(self.wal_end, end), wal_all=end, until=until
+        )
+
 
 class RestorePlan(msgspec.Struct, frozen=True):
-    """A whole restore."""
+    """A whole restore of both servers, and of the settings. What objects there are is encrypted: see `plan_objects`."""
 
     main: ServerPlan
     keyring: ServerPlan
-    objects: Index
     settings: Manifest | None
 
 
@@ -78,10 +89,16 @@ def list_spans(access: Access, server: str) -> list[Span]:
     return [Span(server, plan.newest.id, plan.newest.taken_at, plan.until) for plan in _candidates(access, server)]
 
 
-def plan_server(access: Access, server: str, at: datetime | None, target: str = "", target_lsn: int = 0) -> ServerPlan:
-    """The newest backup from before `at` whose WAL reaches that far. Raises RestoreRefused, RepositoryUnavailable."""
+def plan_server(
+    access: Access, server: str, at: datetime | None, target: str = "", target_lsn: int = 0, *,
+    without: frozenset[UUID] = frozenset(),
+) -> ServerPlan:  # fmt: skip
+    """The newest backup from before `at` whose WAL reaches that far, and that does not rest on one of `without`.
+
+    Raises RestoreRefused, RepositoryUnavailable.
+    """
     reasons = []
-    for plan in _candidates(access, server):
+    for plan in _candidates(access, server, without):
         if target:
             if plan.newest.postgres and plan.newest.postgres.stop_lsn <= target_lsn <= plan.wal_all:
                 return msgspec.structs.replace(plan, target=target)
@@ -105,18 +122,20 @@ def plan_server(access: Access, server: str, at: datetime | None, target: str = 
 
 
 def plan_restore(access: Access, at: datetime | None, *, with_settings: bool) -> RestorePlan:
-    """Everything a restore takes. The keyring always comes as new as it can: what was erased stays unreadable.
-
-    Raises RestoreRefused, RepositoryUnavailable.
+    """What a restore takes; no key is needed for that. The keyring always comes as new as it can: what was erased stays
+    unreadable. Raises RestoreRefused, RepositoryUnavailable.
     """
     return RestorePlan(
-        plan_server(access, "main", at), plan_server(access, "keyring", None), plan_objects(access, at),
+        plan_server(access, "main", at), plan_server(access, "keyring", None),
         _newest(access, "settings") if with_settings else None,
     )  # fmt: skip
 
 
 def plan_objects(access: Access, at: datetime | None) -> Index:
-    """The objects of the moment: those of the last look before it, and of the first one after it."""
+    """The objects of the moment: those of the last look before it, and of the first one after it. Opens their lists.
+
+    Raises BackupDamaged, KeyRefused.
+    """
     snapshots = []
     for backup_id in reversed(list_backups(access.repository, "objects")):
         manifest = _read(access, "objects", backup_id)
@@ -152,13 +171,13 @@ def _listing(access: Access, manifest: Manifest, known: dict[str, Index]) -> Ind
     return known[str(manifest.id)]
 
 
-def _candidates(access: Access, server: str) -> Iterator[ServerPlan]:
+def _candidates(access: Access, server: str, without: frozenset[UUID] = frozenset()) -> Iterator[ServerPlan]:
     """Each backup that is whole with what it rests on, newest first, and the WAL that goes on from it."""
     listed: dict[str, Sequence[Stretch]] = {}
     known: dict[UUID, Manifest | None] = {}
     for backup_id in reversed(list_backups(access.repository, server)):
         chain = _chain(access, server, backup_id, known)
-        if not chain or chain[-1].postgres is None:
+        if not chain or chain[-1].postgres is None or without.intersection(one.id for one in chain):
             continue
         part = chain[-1].postgres
         prefix = prefix_of(server, part.system_id, part.timeline)
@@ -169,8 +188,9 @@ def _candidates(access: Access, server: str) -> Iterator[ServerPlan]:
         end = covered_to(stretches, part.timeline, start)
         until = stored_until(stretches, part.timeline, start) if end > start else None
         yield ServerPlan(
-            server, chain, list(stretches), end, end, None, max(until or chain[-1].taken_at, chain[-1].taken_at)
-        )
+            server, chain, list(stretches), end, end, None, max(until or chain[-1].taken_at, chain[-1].taken_at),
+            without=without,
+        )  # fmt: skip
 
 
 def _needed(plan: ServerPlan, at: datetime) -> int:

@@ -17,7 +17,7 @@ from bailee.access.sessions import Sessions
 from bailee.access.store import accounts as account_rows
 from bailee.access.store import keys as key_rows
 from bailee.backup.journal import Entry, Replayer
-from bailee.backup.model import Opening, Replayed, RestoreNote
+from bailee.backup.model import Opening, Purpose, Replayed, RestoreNote
 from bailee.backup.store import restores as rows
 from bailee.encryption.service import Keyring
 from bailee.events import Events, Object, verb
@@ -139,6 +139,13 @@ class Replay:
     async def page(self, tx: OperatorReader) -> list[RestoreNote]:
         """The restores that this instance has come from, newest first."""
         return await rows.list_restores(tx)
+
+    async def is_aside(self, tx: OperatorReader) -> bool:
+        """Whether this is a copy beside the instance that lives, made to be read: no worker may run in it, for it would
+        send what the other has sent, and sign another log with the same key.
+        """
+        notes = await rows.list_restores(tx)
+        return bool(notes) and notes[0].purpose is Purpose.LEGAL_RETENTION
 
     async def _end_keyless(self, keys_until: datetime) -> Replayed:
         """Ends every customer of whom the keyring has no key left: its deletion had begun. One that is younger than the

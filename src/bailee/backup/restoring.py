@@ -7,10 +7,12 @@ What is durable after each step, and what a crash leaves:
 2. the data directories, joined from full and incremental backups; the WAL beside them; objects and settings.
 3. recovery: PostgreSQL replays the WAL up to the moment and opens a new timeline.
 4. the replay of what must survive (see `replay.py`), in the restored instance itself.
-5. the mark is removed: the copy is open.
+5. what the data directories were joined from is removed, and the mark: the copy is open.
 """
 
 import contextlib
+import ctypes
+import hashlib
 import multiprocessing
 import os
 import shutil
@@ -21,19 +23,21 @@ from datetime import UTC
 from itertools import accumulate
 from multiprocessing import SimpleQueue
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import structlog
 
 from bailee.backup.copying import chunk_name
 from bailee.backup.errors import BackupDamaged, KeyRefused, RepositoryUnavailable, RestoreRefused
-from bailee.backup.manifest import Index, Manifest
-from bailee.backup.planning import Access, RestorePlan, ServerPlan, open_index
+from bailee.backup.manifest import Index, Manifest, StoredObject
+from bailee.backup.planning import Access, RestorePlan, ServerPlan, open_index, plan_server
 from bailee.backup.tarindex import Entry, slices
 from bailee.backup.tools import Tools
 from bailee.backup.volumes import WORKERS, open_volume, unpack, unseal
-from bailee.backup.wal import fetch_segments
+from bailee.backup.wal import WalDamaged, fetch_segments
 from bailee.foundation.cluster import UNFINISHED, Cluster, SystemAccount
+from bailee.foundation.direct import pwrite_all, pwrite_direct
 from bailee.foundation.errors import ConfigurationError, Error, StorageFull
 
 log = structlog.get_logger()
@@ -43,6 +47,9 @@ _RECOVERY_SECONDS = 24 * 3600
 _FAULTS: dict[str, type[Error]] = {
     one.code: one for one in (BackupDamaged, KeyRefused, RepositoryUnavailable, StorageFull)
 }
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
+_NONE: frozenset[str] = frozenset()
+_CHANGES = "INCREMENTAL."
 _ENDED_BEFORE = "recovery ended before configured recovery target was reached"
 
 type Progress = Callable[[int], None]
@@ -86,51 +93,115 @@ def begin(target: Target, plan: RestorePlan) -> None:
         directory.chmod(0o711)
     except OSError as error:
         raise RestoreRefused(f"{directory} cannot be made: {error.strerror}.") from None
-    needed = sum(one.plain + one.wal_end - _start_lsn(one) for one in (plan.main, plan.keyring))
-    needed += sum(one.size for one in plan.objects.objects)
-    free = shutil.disk_usage(directory).free
-    if needed * _ROOM > free:
-        raise RestoreRefused(
-            f"The restore needs about {needed * _ROOM / 1e9:.1f} GB in {directory}, and {free / 1e9:.1f} GB are free."
-        )
+    _verify_room(directory, sum(one.plain + one.wal_end - _start_lsn(one) for one in (plan.main, plan.keyring)))
     (directory / UNFINISHED).write_text("bailee restore 1\n")
 
 
-def restore_server(access: Access, plan: ServerPlan, target: Target, progress: Progress = _quiet) -> Path:
-    """Step 2 for one server: its data directory, and the WAL to replay beside it. Raises BackupDamaged, StorageFull."""
+def restore_server(access: Access, plan: ServerPlan, target: Target, progress: Progress = _quiet) -> ServerPlan:
+    """Step 2 for one server: its data directory, and the WAL to replay beside it. Answers the plan that was followed.
+
+    A damaged backup is passed over: an older one with more WAL leads to the same state. Where the newest state there is
+    was wanted and WAL is damaged, the copy ends there. A restore to a named point, as drills make it, passes nothing
+    over. Raises BackupDamaged, RestoreRefused, StorageFull.
+    """
+    while True:
+        try:
+            with _room_told():
+                _lay_parts(access, plan, target, progress)
+                return _lay_wal(access, plan, target)
+        except _Damaged as error:
+            if plan.target:
+                raise
+            log.warning("a backup is damaged and passed over", server=plan.server, reason=error.detail)
+            try:
+                plan = plan_server(access, plan.server, plan.at, without=plan.without | {error.backup})
+            except RestoreRefused:
+                raise error from None
+            for path in _made_for(target, plan.server):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+class _Damaged(BackupDamaged):
+    """One backup of several is."""
+
+    def __init__(self, detail: str, backup: UUID) -> None:
+        super().__init__(detail)
+        self.backup = backup
+
+
+def _lay_parts(access: Access, plan: ServerPlan, target: Target, progress: Progress) -> None:
+    """The data directory, joined from what the backups hold."""
     directory = target.directory / plan.server
     parts = [directory] if len(plan.chain) == 1 else [
         target.directory / f"{plan.server}.part{number}" for number in range(len(plan.chain))
     ]  # fmt: skip
-    with _room_told():
-        for manifest, part in zip(plan.chain, parts, strict=True):
-            extract(access, manifest, part, progress)
-        if len(parts) > 1:
-            target.tools.combine(parts, directory)
-            for part in parts:
-                shutil.rmtree(part)
-        place = _wal_directory(target, plan.server)
-        place.mkdir(mode=0o700)
-        fetch_wal(access, plan, place, _start_lsn(plan), plan.wal_end)
-    return directory
+    changed: frozenset[str] = frozenset()
+    for manifest, part in reversed(list(zip(plan.chain, parts, strict=True))):
+        try:
+            changed |= extract(access, manifest, part, progress, passing=changed)
+        except BackupDamaged as error:
+            raise _Damaged(error.detail, manifest.id) from None
+    if len(parts) > 1:
+        target.tools.combine(parts, directory)
 
 
-def extract(access: Access, manifest: Manifest, directory: Path, progress: Progress = _quiet) -> None:
-    """The files of one backup, written from several volumes at once. Raises BackupDamaged."""
+def _lay_wal(access: Access, plan: ServerPlan, target: Target) -> ServerPlan:
+    """The WAL; answers the plan, shorter where it is damaged and the newest state was wanted."""
+    place = _wal_directory(target, plan.server)
+    place.mkdir(mode=0o700)
+    while True:
+        try:
+            fetch_wal(access, plan, place, _start_lsn(plan), plan.wal_end)
+        except WalDamaged as error:
+            shorter = plan.passing(error.stretch)
+            if shorter.wal_end < plan.wal_end and (plan.at is not None or plan.target):
+                raise
+            log.warning("damaged wal is passed over", server=plan.server, reason=error.detail)
+            plan = shorter
+        else:
+            return plan
+
+
+def extract(
+    access: Access, manifest: Manifest, directory: Path, progress: Progress = _quiet, passing: frozenset[str] = _NONE
+) -> frozenset[str]:  # fmt: skip
+    """The files of one backup, written from several volumes at once. Raises BackupDamaged.
+
+    Answers which files it holds the changes of alone. `passing` are files that later backups change: what is written of
+    them is read once more, and does not hurry to the disk.
+    """
     index = open_index(access, manifest)
     lay_out(index.entries, directory)
+    files = _Files(index, directory, passing)
 
     def take(offset: int, content: bytes) -> None:
-        _place(index, directory, offset, memoryview(content))
+        files.place(offset, memoryview(content))
         progress(len(content))
 
     if access.repository.forkable and threading.active_count() == 1:
-        _unpack_in_processes(access, manifest, index, directory, progress)
+        _unpack_in_processes(access, manifest, files, progress)
     else:
         unpack(access.repository, manifest.prefix, manifest.volumes, access.identities, take)
+    return frozenset(entry.name.replace(_CHANGES, "") for entry in index.entries if _CHANGES in entry.name)
 
 
-def _unpack_in_processes(access: Access, manifest: Manifest, index: Index, directory: Path, progress: Progress) -> None:
+class _Files:
+    """The files of one backup, to be written to."""
+
+    def __init__(self, index: Index, directory: Path, passing: frozenset[str]) -> None:
+        self._entries = index.entries
+        self._directory = directory
+        self._passing = passing
+
+    def place(self, offset: int, content: memoryview) -> None:
+        """Writes a stretch of the stream into the files that it belongs to."""
+        for entry, low, high in slices(self._entries, offset, offset + len(content)):
+            lasting = entry.name not in self._passing and _CHANGES not in entry.name
+            part = content[low - offset : high - offset]
+            _write(self._directory / entry.name, low - entry.offset, part, hurry=lasting)
+
+
+def _unpack_in_processes(access: Access, manifest: Manifest, files: _Files, progress: Progress) -> None:
     """The same by forked processes, which do not wait for each other's interpreter: twice as fast on two cores.
 
     Only where nothing else runs in this process: what a fork inherits from other threads cannot be trusted.
@@ -138,7 +209,7 @@ def _unpack_in_processes(access: Access, manifest: Manifest, index: Index, direc
     context = multiprocessing.get_context("fork")
     told: SimpleQueue[_Told] = context.SimpleQueue()
     processes = [
-        context.Process(target=_unpack_share, args=(access, manifest, index, directory, first, told), daemon=True)
+        context.Process(target=_unpack_share, args=(access, manifest, files, first, told), daemon=True)
         for first in range(WORKERS)
     ]
     for process in processes:
@@ -159,16 +230,15 @@ def _unpack_in_processes(access: Access, manifest: Manifest, index: Index, direc
             process.join()
 
 
-def _unpack_share(
-    access: Access, manifest: Manifest, index: Index, directory: Path, first: int, told: "SimpleQueue[_Told]"
-) -> None:
+def _unpack_share(access: Access, manifest: Manifest, files: _Files, first: int, told: "SimpleQueue[_Told]") -> None:
     """Every second volume, say, of a backup; tells how many bytes, at the end None, or what went wrong."""
+    _keep_memory()
     starts = list(accumulate((volume.plain for volume in manifest.volumes), initial=0))
     try:
         for number in range(first, len(manifest.volumes), WORKERS):
             volume = manifest.volumes[number]
             view = memoryview(open_volume(access.repository, manifest.prefix, number, volume, access.identities))
-            _place(index, directory, starts[number], view)
+            files.place(starts[number], view)
             told.put(len(view))
     except Error as error:
         told.put((error.code, error.detail))
@@ -178,10 +248,12 @@ def _unpack_share(
         told.put(None)
 
 
-def _place(index: Index, directory: Path, offset: int, content: memoryview) -> None:
-    """Writes a stretch of the stream into the files that it belongs to."""
-    for entry, low, high in slices(index.entries, offset, offset + len(content)):
-        _write(directory / entry.name, low - entry.offset, content[low - offset : high - offset])
+def _keep_memory() -> None:
+    """Has the allocator of this process reuse what it was given: else the pages of every volume are fetched anew."""
+    with contextlib.suppress(AttributeError, OSError):  # not glibc
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_THRESHOLD, 64 * 1024 * 1024)
+        libc.mallopt(_TRIM_THRESHOLD, 512 * 1024 * 1024)
 
 
 def fetch_wal(access: Access, plan: ServerPlan, place: Path, start: int, end: int) -> None:
@@ -231,19 +303,37 @@ def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
     return cluster
 
 
-def restore_objects(access: Access, listing: Index, directory: Path, progress: Progress = _quiet) -> None:
-    """The objects, each verified against its hashes. Raises BackupDamaged, StorageFull."""
+def restore_objects(
+    access: Access, listing: Index, directory: Path, progress: Progress = _quiet
+) -> list[str]:  # fmt: skip
+    """The objects, each verified against its hashes. Answers the names of those that are damaged and left out: one file
+    that is lost does not keep everything else away. Raises RestoreRefused, StorageFull.
+    """
+    _verify_room(directory.parent, sum(one.size for one in listing.objects))
+    damaged = []
     with _room_told():
         for stored in listing.objects:
             path = directory / stored.name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(path, "xb", opener=_private) as file:
-                for digest in stored.chunks:
-                    content = unseal(access.repository.get(chunk_name(digest)), access.identities)
-                    file.write(content)
-                    progress(len(content))
-            if path.stat().st_size != stored.size:
-                raise BackupDamaged(f"The object {stored.name} is not as long as it was.")
+            try:
+                _restore_object(access, stored, path, progress)
+            except BackupDamaged as error:
+                log.warning("an object is damaged and left out", object=stored.name, reason=error.detail)
+                path.unlink()
+                damaged.append(stored.name)
+    return damaged
+
+
+def _restore_object(access: Access, stored: StoredObject, path: Path, progress: Progress) -> None:
+    with open(path, "xb", opener=_private) as file:
+        for digest in stored.chunks:
+            content = unseal(access.repository.get(chunk_name(digest)), access.identities)
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise BackupDamaged(f"{chunk_name(digest)} holds something else than its name says.")
+            file.write(content)
+            progress(len(content))
+        if file.tell() != stored.size:
+            raise BackupDamaged(f"The object {stored.name} is not as long as it was.")
 
 
 def restore_settings(access: Access, manifest: Manifest, directory: Path) -> None:
@@ -254,7 +344,8 @@ def restore_settings(access: Access, manifest: Manifest, directory: Path) -> Non
 def complete(target: Target) -> None:
     """Step 5."""
     for server in ("main", "keyring"):
-        shutil.rmtree(_wal_directory(target, server), ignore_errors=True)
+        for path in _made_for(target, server)[1:]:
+            shutil.rmtree(path, ignore_errors=True)
     (target.directory / UNFINISHED).unlink()
     handle = os.open(target.directory, os.O_RDONLY)
     try:
@@ -286,18 +377,31 @@ def lay_out(entries: Iterable[Entry], directory: Path) -> None:
             )
 
 
-def _write(path: Path, offset: int, content: memoryview) -> None:
+def _write(path: Path, offset: int, content: memoryview, *, hurry: bool) -> None:
+    """`hurry`: past the page cache. The server flushes every file before it answers, and has less to wait for."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        while content:
-            count = os.pwrite(handle, content, offset)
-            content, offset = content[count:], offset + count
+        (pwrite_direct if hurry else pwrite_all)(handle, content, offset)
     finally:
         os.close(handle)
 
 
+def _verify_room(directory: Path, needed: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if needed * _ROOM > free:
+        raise RestoreRefused(
+            f"The restore needs about {needed * _ROOM / 1e9:.1f} GB in {directory}, and {free / 1e9:.1f} GB are free."
+        )
+
+
 def _wal_directory(target: Target, server: str) -> Path:
     return target.directory / f"{server}.wal"
+
+
+def _made_for(target: Target, server: str) -> list[Path]:
+    """The data directory of a server, and what was made beside it."""
+    parts = sorted(target.directory.glob(f"{server}.part*"))
+    return [target.directory / server, _wal_directory(target, server), *parts]
 
 
 def _start_lsn(plan: ServerPlan) -> int:

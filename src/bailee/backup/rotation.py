@@ -1,5 +1,7 @@
 """Rotation: backups go when their time is up, and not before; and what still holds something, until when (TOM 11.2).
 
+The newest backup of a server stays until there is a newer one: a clock that leaps ahead takes old ones alone.
+
 Deleting, and what a crash leaves: 1. the manifest: from here the backup does not exist. 2. the rest of it; what a crash
 leaves of that has no manifest, and is swept away after a day. 3. the catalogue. The next round does all again.
 """
@@ -14,7 +16,7 @@ import msgspec
 import structlog
 
 from bailee.backup.backups import Backups
-from bailee.backup.copying import CHUNKS, chunk_name
+from bailee.backup.copying import CHUNKS
 from bailee.backup.manifest import ROOT, prefix_of
 from bailee.backup.model import POSTGRES, SERVERS, Backup, Server
 from bailee.backup.repository import Repository
@@ -109,7 +111,10 @@ class Rotation:
         for backup in due:
             async with self._database.operator_read() as tx:
                 carries = await catalogue.count_resting_on(tx, backup.id)
-            if carries:  # the settings were shortened meanwhile; it goes with the last that rests on it
+                newest = next(iter(await catalogue.list_complete(tx, backup.server)), backup)
+            if newest.id == backup.id:  # no newer one could be taken, or the clock has leapt: it goes when there is one
+                log.warning("the newest backup is past its date", server=backup.server, backup=str(backup.id))
+            elif carries:  # the settings were shortened meanwhile; it goes with the last that rests on it
                 log.warning("a backup past its date carries others", backup=str(backup.id), others=carries)
             elif await anyio.to_thread.run_sync(self._delete, backup):
                 async with self._database.operator() as tx:
@@ -153,12 +158,7 @@ class Rotation:
 
     async def _sweep(self) -> None:
         before = self._clock.now() - _ORPHAN
-        async with self._database.operator_read() as tx:
-            snapshots = await catalogue.list_complete(tx, "objects")
-        needed: set[str] = set()
-        for one in snapshots:
-            index = await self._backups.open_index(await self._backups.read(one))
-            needed |= {chunk_name(chunk) for stored in index.objects for chunk in stored.chunks}
+        needed = await self._backups.chunks(self._repositories)
 
         def run() -> None:
             for repository in self._repositories:

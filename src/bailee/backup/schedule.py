@@ -14,9 +14,7 @@ import msgspec
 from bailee.backup.model import Backup, Generation, Kind
 from bailee.foundation.settings import RotationSettings
 
-_RECENT = timedelta(minutes=5)
 _ORDER = list(Generation)
-_MINUTES = 5
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -81,7 +79,7 @@ def wal_keep(rotation: RotationSettings) -> timedelta:
 
 
 RECENT = {Generation.RECENT: timedelta(days=1)}
-"""For objects, which have no WAL: a look every five minutes, kept for a day."""
+"""For objects, which have no WAL: a look every minute, kept for a day."""
 
 
 def _rank(backup: Backup) -> int:
@@ -101,4 +99,4 @@ def _period(generation: Generation, moment: datetime) -> tuple[int, ...]:
         case Generation.HOURLY:
             return (moment.toordinal(), moment.hour)
         case Generation.RECENT:
-            return (moment.toordinal(), moment.hour, moment.minute // _MINUTES)
+            return (moment.toordinal(), moment.hour, moment.minute)

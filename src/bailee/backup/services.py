@@ -1,11 +1,13 @@
 """The services of this room, wired."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 
 from bailee.access.sessions import Sessions
 from bailee.backup.backups import Backups, Place
+from bailee.backup.buckets import open_repository
 from bailee.backup.copies import Copies
 from bailee.backup.drills import Drills
 from bailee.backup.journal import Journal, Replayer
@@ -14,7 +16,6 @@ from bailee.backup.keys import BackupKeys
 from bailee.backup.letters import Letters
 from bailee.backup.releases import Releases
 from bailee.backup.replay import AccessReplayer, Replay, SubjectReplayer
-from bailee.backup.repository import open_repository
 from bailee.backup.rotation import Rotation
 from bailee.backup.tools import Source, Tools, database_of
 from bailee.backup.upkeep import Upkeep
@@ -66,9 +67,10 @@ def compose(
     backups = Backups(database, place, keys, events, jobs, settings.backup, clock)
     releases = Releases(keys, events, mail, letters, clock)
     rotation = Rotation(database, backups, offsite, events, clock)
-    copies = Copies(database, backups, offsite)
+    copies = Copies(database, backups, offsite, clock)
     every: list[Replayer] = [SubjectReplayer(database, subjects), AccessReplayer(database)]
-    journal = Journal(database, repository, keys, signer, every)
+    longest = timedelta(days=settings.backup.main.longest_days)
+    journal = Journal(database, repository, keys, signer, every, clock, longest)
     drills = Drills(database, backups, releases, events, jobs, mail, letters, settings, clock)
     return BackupServices(
         keys=keys,

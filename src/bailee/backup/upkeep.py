@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from datetime import datetime, timedelta
 
 import anyio.to_thread
@@ -37,7 +38,8 @@ from bailee.foundation.settings import Settings
 log = structlog.get_logger()
 
 _BY = system("worker")
-_VERIFIED_AT_ONCE = 50
+_VERIFIED_AT_ONCE = 300
+_REST = 20  # times as long as a look took
 _LONG = (Generation.DAILY, Generation.WEEKLY, Generation.MONTHLY, Generation.YEARLY)
 _PRINTS_KEPT = timedelta(days=8)
 _TOLD = ["owner", "infrastructure"]
@@ -64,7 +66,7 @@ class Upkeep:
         self._clock = clock
         self._told: dict[str, str] = {}
         self._wait: dict[str, tuple[int, datetime]] = {}
-        """For servers whose backup failed: how often in a row, and when it is tried again."""
+        """When a server is looked at again, and how often in a row its backup failed before."""
 
     def register(self, jobs: Jobs) -> None:
         jobs.register(TAKE_JOB, self.take)
@@ -89,7 +91,10 @@ class Upkeep:
         for server in ("keyring", "main", "objects", "settings"):
             resting = server in self._wait and self._wait[server][1] > self._clock.now()
             if server in self._backups.servers and not resting:
+                began = time.monotonic()
                 await self._try(server)
+                if server == "objects":
+                    self._rest(server, timedelta(seconds=(time.monotonic() - began) * _REST))
 
     async def take(self, server: Server) -> None:
         """One that somebody has asked for."""
@@ -123,6 +128,7 @@ class Upkeep:
         await self._copies.bring()
 
     async def expire(self) -> None:
+        await self._backups.discover(by=_BY)
         await self._rotation.expire(by=_BY)
 
     async def verify_new(self) -> None:
@@ -206,9 +212,14 @@ class Upkeep:
         except psycopg.Error as error:  # the server itself refuses: a right is missing, say
             await self._tell(server, type(error).__name__, f"The server of {server} refuses: {str(error)[:200]}")
         else:
+            self._wait.pop(server, None)
             if manifest:
                 self._told.pop(server, None)
-                self._wait.pop(server, None)
+
+    def _rest(self, server: Server, pause: timedelta) -> None:
+        """A look at very many files is not taken every minute."""
+        if server not in self._wait:
+            self._wait[server] = (0, self._clock.now() + pause)
 
     async def _tell(self, server: Server, code: str, detail: str) -> None:
         """Of the first failure in a row by mail; the next attempt comes after a pause that grows to an hour."""

@@ -5,7 +5,7 @@
 
 The server is told that a position is safe when it lies in the repository, and keeps what is later in a replication
 slot. What a crash leaves: parts that were stored and not yet acknowledged; they are sent again, and overlap harmlessly.
-The parts of a segment are removed when the whole is there.
+The parts of a segment are removed when the whole is there. Whole segments are locked, where the repository can do so.
 """
 
 import re
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import psycopg
@@ -25,7 +25,7 @@ from psycopg import pq
 from bailee.backup.age import Identity, Recipient
 from bailee.backup.copying import lsn, lsn_text
 from bailee.backup.errors import BackupDamaged, BackupFailed
-from bailee.backup.repository import Repository, Stored
+from bailee.backup.repository import Repository, Stored, lock_all
 from bailee.backup.tools import Source
 from bailee.backup.volumes import Sealer, seal_signed, unseal_signed
 from bailee.foundation.errors import Error
@@ -42,7 +42,7 @@ _STATUS = struct.Struct(">cQQQQB")
 _EPOCH = 946_684_800  # PostgreSQL counts from 2000-01-01
 _POLL = 0.2
 _PAUSE = 2.0
-_LEVEL = 3
+_LEVEL = 1
 _NAME = re.compile(r"([0-9A-F]{24})(?:\.([0-9a-f]{8})-([0-9a-f]{8}))?\.zst\.age", re.ASCII)
 _STATUS_SECONDS = 5
 
@@ -57,17 +57,28 @@ class Stretch(msgspec.Struct, frozen=True, order=True):
     stored: Stored
 
 
+class WalDamaged(BackupDamaged):
+    """A stretch that is not what was stored; what lies before it can be restored without."""
+
+    def __init__(self, detail: str, stretch: Stretch) -> None:
+        super().__init__(detail)
+        self.stretch = stretch
+
+
 class Receiver:
     """Streams one server's WAL into the repositories. Runs in a thread of its own until `stop`."""
 
     def __init__(
-        self, source: Source, repository: Repository, recipients: Sequence[Recipient], signer: Signer, every: float
-    ) -> None:
+        self, source: Source, repository: Repository, recipients: Sequence[Recipient], signer: Signer, every: float,
+        kept: timedelta,
+    ) -> None:  # fmt: skip
+        """`every`: seconds between parts; `kept`: for how long a whole segment is."""
         self._source = source
         self._repository = repository
         self._recipients = list(recipients)
         self._signer = signer
         self._every = every
+        self._kept = kept
         self._stopping = threading.Event()
         self.stored_lsn = 0
 
@@ -94,13 +105,19 @@ class Receiver:
             stretches = [one for one in list_stretches(self._repository, prefix) if one.timeline == timeline]
             start = _resume(pg, stretches, lsn(position))
             parts = [one.stored.name for one in stretches if not one.whole and one.start >= start]
-            segment = _Segment(self._seal_and_put, self._repository.delete, prefix, timeline, start, parts)
+            segment = _Segment(
+                self._store_part, self._store_whole, self._repository.delete, prefix, timeline, start, parts
+            )
             pg.send_query(f'START_REPLICATION SLOT "{SLOT}" PHYSICAL {lsn_text(start)} TIMELINE {timeline}'.encode())
             _await_copy(pg)
             self._receive(pg, segment)
 
-    def _seal_and_put(self, name: str, content: bytes) -> None:
+    def _store_part(self, name: str, content: bytes) -> None:
         self._repository.put(name, seal_signed(Sealer(self._recipients, _LEVEL), self._signer, name, content))
+
+    def _store_whole(self, name: str, content: bytes) -> None:
+        self._store_part(name, content)
+        lock_all(self._repository, [name], datetime.now(UTC) + self._kept)
 
     def encrypt_to(self, recipients: Sequence[Recipient]) -> None:
         """From the next object on."""
@@ -154,10 +171,11 @@ class _Segment:
     """The segment that is being written, in memory, and how much of it is stored."""
 
     def __init__(
-        self, put: Callable[[str, bytes], None], delete: Callable[[str], bool], prefix: str, timeline: int, start: int,
-        parts: list[str],
+        self, put_part: Callable[[str, bytes], None], put_whole: Callable[[str, bytes], None],
+        delete: Callable[[str], bool], prefix: str, timeline: int, start: int, parts: list[str],
     ) -> None:  # fmt: skip
-        self._put = put
+        self._put_part = put_part
+        self._put_whole = put_whole
         self._delete = delete
         self._prefix = prefix
         self._timeline = timeline
@@ -193,13 +211,13 @@ class _Segment:
         """Stores what is new of the segment."""
         end = len(self._content)
         name = f"{self._name}.{self._part_from:08x}-{end:08x}.zst.age"
-        self._put(name, bytes(memoryview(self._content)[self._part_from :]))
+        self._put_part(name, bytes(memoryview(self._content)[self._part_from :]))
         self._parts.append(name)
         self._part_from = end
         self.stored = self._start + end
 
     def _complete(self) -> None:
-        self._put(f"{self._name}.zst.age", bytes(self._content))
+        self._put_whole(f"{self._name}.zst.age", bytes(self._content))
         self._start += SEGMENT
         self.stored = self._start
         for name in self._parts:
@@ -222,6 +240,12 @@ def segment_name(timeline: int, position: int) -> str:
     number = position // SEGMENT
     per_id = (1 << 32) // SEGMENT
     return f"{timeline:08X}{number // per_id:08X}{number % per_id:08X}"
+
+
+def is_whole(name: str) -> bool:
+    """Whether an object holds a whole segment."""
+    found = _NAME.fullmatch(name.rpartition("/")[2])
+    return found is not None and found[2] is None
 
 
 def list_stretches(repository: Repository, prefix: str) -> list[Stretch]:
@@ -261,7 +285,10 @@ def fetch_segments(
     repository: Repository, stretches: Sequence[Stretch], timeline: int, start: int, end: int,
     identities: Sequence[Identity], verifiers: Sequence[Verifier],
 ) -> Iterator[tuple[str, bytes]]:  # fmt: skip
-    """The WAL files, by name, that hold [start, end); the last one filled up with zeros. Raises BackupDamaged."""
+    """The WAL files, by name, that hold [start, end); the last one filled up with zeros.
+
+    Raises WalDamaged for what cannot be read, BackupDamaged for what is missing.
+    """
     position = start // SEGMENT * SEGMENT
     while position < end:
         mine = [one for one in stretches if one.timeline == timeline and position <= one.start < position + SEGMENT]
@@ -283,9 +310,12 @@ def _segment(
         low, high = one.start - position, one.end - position
         if low <= len(content) < high:
             name = one.stored.name
-            part = unseal_signed(name, repository.get(name), identities, verifiers)
+            try:
+                part = unseal_signed(name, repository.get(name), identities, verifiers)
+            except BackupDamaged as error:
+                raise WalDamaged(f"{name}: {error.detail}", one) from None
             if len(part) != high - low:
-                raise BackupDamaged(f"{name} holds another amount of WAL than its name says.")
+                raise WalDamaged(f"{name} holds another amount of WAL than its name says.", one)
             content += part[len(content) - low :]
     return bytes(content)
 

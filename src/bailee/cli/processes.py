@@ -154,12 +154,15 @@ def run_up(settings: Settings, ready: Callable[[Ready], None]) -> None:
         directory.verify_whole()
         clusters = stack.enter_context(running_clusters(settings))
         run_migrations(settings)
-        setup_url = asyncio.run(_begin(settings))
-        server, worker = children = [Child("serve", settings), Child("worker", settings)]
+        setup_url, aside = asyncio.run(_begin(settings))
+        children = [Child(command, settings) for command in ("serve", *(() if aside else ("worker",)))]
         try:
-            server.start()
+            children[0].start()
             _wait_until_healthy(settings, stopping)
-            worker.start()  # after the server, for the checks that it runs call on it
+            for worker in children[1:]:  # after the server, for the checks that it runs call on it
+                worker.start()
+            if aside:
+                log.warning("no worker runs in a copy that was restored for legal retention")
             if not stopping.received:
                 ready(Ready(settings.base_url, setup_url))
             while not stopping.received:
@@ -190,15 +193,16 @@ def _verify_port_is_free(settings: Settings) -> None:
             ) from None
 
 
-async def _begin(settings: Settings) -> str | None:
-    """Leaves the event of the start; answers the setup link while nobody has an account."""
+async def _begin(settings: Settings) -> tuple[str | None, bool]:
+    """Leaves the event of the start; answers the setup link while nobody has an account, and if no worker may run."""
     async with open_services(settings) as services:
         async with services.database.operator() as tx:
             await services.events.record(tx, Started(__version__), by=_OPERATOR)
+            aside = await services.backup.replay.is_aside(tx)
             if not await services.access.accounts.needs_setup(tx):
-                return None
+                return None, aside
             token = await services.access.accounts.issue_setup_token(tx, by=_OPERATOR)
-        return f"{settings.base_url}/setup#{token}"
+        return f"{settings.base_url}/setup#{token}", aside
 
 
 def _end(settings: Settings) -> None:
@@ -260,6 +264,12 @@ def run_worker(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with open_services(settings) as services:
+            async with services.database.operator_read() as tx:
+                if await services.backup.replay.is_aside(tx):
+                    raise ConfigurationError(
+                        "This copy was restored for legal retention, to be read: no worker runs in it. To go on with a "
+                        "copy in the place of a lost instance, restore for disaster_recovery."
+                    )
             tasks = [
                 asyncio.create_task(work)
                 for work in (

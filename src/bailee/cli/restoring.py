@@ -9,13 +9,15 @@ import cyclopts
 import msgspec
 
 from bailee.assembly import Services
+from bailee.backup.age import Identity
+from bailee.backup.buckets import open_repository
 from bailee.backup.drills import Takeover, take_over
 from bailee.backup.errors import KeyRefused, RestoreRefused
 from bailee.backup.journal import read_journal
 from bailee.backup.keys import read_kit
+from bailee.backup.manifest import Index
 from bailee.backup.model import POSTGRES, Opening, Purpose, ReleaseState
-from bailee.backup.planning import Access, RestorePlan, described, list_spans, plan_restore
-from bailee.backup.repository import open_repository
+from bailee.backup.planning import Access, RestorePlan, described, list_spans, plan_objects, plan_restore
 from bailee.backup.restoring import (
     Target,
     begin,
@@ -35,6 +37,8 @@ from bailee.foundation.principal import system
 from bailee.foundation.settings import RepositorySettings, Settings
 
 _PURPOSES = {"disaster_recovery": Purpose.DISASTER_RECOVERY, "legal_retention": Purpose.LEGAL_RETENTION}
+
+_NAMED = 5
 
 type At = Annotated[str | None, cyclopts.Parameter(help="The moment, such as 2026-01-31T12:00:00Z; else the newest.")]
 type Kit = Annotated[Path | None, cyclopts.Parameter(help="The recovery kit, or a file with the recovery key in it.")]
@@ -76,30 +80,44 @@ def restore(
     )  # fmt: skip
     for one in (plan.main, plan.keyring):
         say(described(one))
+    objects = plan_objects(access, moment) if release is None else Index()  # a key that does not fit is told first
     begin(target, plan)
-    if release is not None:  # from here on it is used up
-        with_services(lambda services: _use(services, release))
-    _restore(here, access, plan, target, msgspec.structs.replace(opening, keys_until=plan.keyring.until))
+    if release is not None:  # from here on it is used up, and nothing was opened before
+        identity = with_services(lambda services: _use(services, release))
+        access = msgspec.structs.replace(access, identities=[identity])
+        objects = plan_objects(access, moment)
+    _restore(here, access, plan, objects, target, opening)
     say(f"Restored. Start it with: BAILEE_DATA={target.directory} bailee up")
 
 
-def _restore(here: Settings, access: Access, plan: RestorePlan, target: Target, opening: Opening) -> None:
+def _restore(
+    here: Settings, access: Access, plan: RestorePlan, objects: Index, target: Target, opening: Opening
+) -> None:  # fmt: skip
     clusters: list[Cluster] = []
-    total = plan.main.plain + plan.keyring.plain + sum(one.size for one in plan.objects.objects)
+    total = plan.main.plain + plan.keyring.plain + sum(one.size for one in objects.objects)
     with progress() as bar:
         task = bar.add_task("Restoring", total=total)
-        for one in (plan.main, plan.keyring):
+        servers = [
             restore_server(access, one, target, lambda count: bar.advance(task, count))
-        restore_objects(access, plan.objects, target.directory / "objects", lambda count: bar.advance(task, count))
+            for one in (plan.main, plan.keyring)
+        ]
+        damaged = restore_objects(access, objects, target.directory / "objects", lambda count: bar.advance(task, count))
+    if damaged:
+        say(f"ATTENTION: damaged objects are left out ({len(damaged)}): {', '.join(damaged[:_NAMED])}.")
     if plan.settings is not None:
         restore_settings(access, plan.settings, target.directory)
+    for wanted, got in zip((plan.main, plan.keyring), servers, strict=True):
+        if got.wal_end < wanted.wal_end:
+            say(f"ATTENTION: the WAL of {got.server} is damaged after {got.until:%Y-%m-%d %H:%M:%S} UTC. What was "
+                "written later is lost with it.")  # fmt: skip
     carry_root(here.encryption, here.data, target.directory)
     try:
-        for one in (plan.main, plan.keyring):
+        for one in servers:
             clusters.append(recover(access, one, target))  # noqa: PERF401  what has started is stopped when one fails
+        reached = msgspec.structs.replace(opening, keys_until=servers[1].until)
         entries = read_journal(access.repository, access.identities, access.verifiers)
         say(f"Replaying what was erased, ended or held since ({len(entries)} entries in the journal)")
-        done = take_over(here, target.directory, Takeover(opening, entries, 0))
+        done = take_over(here, target.directory, Takeover(reached, entries, 0))
     finally:
         for cluster in clusters:
             cluster.stop()
@@ -128,19 +146,18 @@ def _by_kit(
 async def _by_release(
     services: Services, here: Settings, release: UUID, where: RepositorySettings, at: datetime | None
 ) -> tuple[Access, Opening]:
-    """With the key of this instance, which two people have released; it is used up when the restore begins."""
+    """What two people have released; without the key, which comes when the restore begins and uses the release up."""
     async with services.database.operator_read() as tx:
         approved = await services.backup.releases.get(tx, release)
     if approved.state is not ReleaseState.APPROVED:
         raise RestoreRefused(f"This release is {approved.state.value}; it has to be approved, and is used once.")
-    identity = await services.backup.keys.drill_identity()
-    access = Access(open_repository(where, here.data), [identity], list(services.signer.verifiers))
+    access = Access(open_repository(where, here.data), [], list(services.signer.verifiers))
     return access, Opening(approved.purpose, "release", release, at, datetime.now(UTC))
 
 
-async def _use(services: Services, release: UUID) -> None:
+async def _use(services: Services, release: UUID) -> Identity:
     async with services.database.operator() as tx:
-        await services.backup.releases.use(tx, release, by=system("cli"))
+        return await services.backup.releases.use(tx, release, by=system("cli"))
 
 
 def _show(access: Access, *, json: bool) -> None:
@@ -151,7 +168,7 @@ def _show(access: Access, *, json: bool) -> None:
     show_table(
         ["Of", "Backup", "From", "Until"],
         ((one.server, one.backup, one.since, one.until) for one in spans),
-        empty="There is nothing here that can be restored with this key.",
+        empty="There is nothing here that can be restored.",
     )
 
 

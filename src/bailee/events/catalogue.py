@@ -1154,6 +1154,16 @@ class BackupTaken(Details, frozen=True):
     """What the manifest is held against, years later."""
 
 
+class BackupFound(Details, frozen=True):
+    """A whole backup lay in the repository, and nobody knew: its process had ended, or the catalogue was restored."""
+
+    action = "backup.found"
+    server: _BackedUp
+    kind: Literal["full", "incremental"]
+    generation: Name
+    manifest: _Sha256
+
+
 class BackupFailedToRun(Details, frozen=True):
     action = "backup.failed"
     server: _BackedUp

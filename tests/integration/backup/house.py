@@ -18,6 +18,7 @@ from bailee.assembly import Services, open_services
 from bailee.backup.keys import read_kit
 from bailee.backup.manifest import Manifest
 from bailee.backup.planning import Access
+from bailee.backup.schedule import wal_keep
 from bailee.backup.wal import Receiver, current_lsn, receiving
 from bailee.cli.processes import run_migrations, running_clusters
 from bailee.foundation.settings import BackupSettings, Settings
@@ -71,7 +72,9 @@ class House:
         async with self.services.database.operator_read() as tx:
             recipients = await self.services.backup.keys.recipients(tx)
         receivers = {
-            source.name: Receiver(source, place.repository, recipients, place.signer, WAL_SECONDS)
+            source.name: Receiver(
+                source, place.repository, recipients, place.signer, WAL_SECONDS, wal_keep(self.settings.backup.main)
+            )
             for source in place.sources.values()
         }
 
@@ -102,7 +105,12 @@ class House:
     def environment(self, data: Path) -> dict[str, str]:
         """Of a command on this instance, or on another directory beside it."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("BAILEE_")}
-        return {**clean, "BAILEE_DATA": str(data), "BAILEE_BACKUP__WAL_SECONDS": str(WAL_SECONDS)}
+        place = self.settings.backup.repository
+        store = msgspec.structs.asdict(place) if place.kind == "s3" else {}
+        return {
+            **clean, "BAILEE_DATA": str(data), "BAILEE_BACKUP__WAL_SECONDS": str(WAL_SECONDS),
+            **{f"BAILEE_BACKUP__REPOSITORY__{name.upper()}": value for name, value in store.items()},
+        }  # fmt: skip
 
     async def restore(
         self, to: Path, at: datetime | None = None, *, kit: Path | None = None, purpose: str = "disaster_recovery",
@@ -110,9 +118,10 @@ class House:
     ) -> "Said":  # fmt: skip
         """`bailee restore` with the kit, from a machine that has nothing else."""
         moment = ("--at", at.isoformat()) if at else ()
+        folder = self.settings.backup.repository.kind == "folder"
         return await self.command(
-            "restore", "--kit", str(kit or self.kit), "--repository", str(self.repository), "--purpose", purpose,
-            "--to", str(to), *moment, data=to.with_name(f"{to.name}.none"), check=check,
+            "restore", "--kit", str(kit or self.kit), *(("--repository", str(self.repository)) if folder else ()),
+            "--purpose", purpose, "--to", str(to), *moment, data=to.with_name(f"{to.name}.none"), check=check,
         )  # fmt: skip
 
     @asynccontextmanager

@@ -7,7 +7,8 @@
 | kill -9 of the command          | the same                             | the same                               |
 | the disk is full                | the same; the failure is on record   | the next run, once there is room       |
 | an object is altered, cut short | what the manifest says               | verify names it, a restore passes over |
-| WAL is missing                  | everything before the gap            | a restore past it is refused           |
+| WAL is missing or altered       | everything before it                 | a restore past it is refused, one to   |
+|                                 |                                      | the newest state ends there, and says so |
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,8 @@ class _Killed(BaseException):
 class Dying:
     """A repository of a process that ends at the n-th object it stores: before it is stored, or right after."""
 
+    forkable = locks = False
+
     def __init__(self, inner: Repository, at: int, *, after: bool) -> None:
         self.place = inner.place
         self._inner = inner
@@ -63,6 +66,9 @@ class Dying:
 
     def delete(self, name: str) -> bool:
         return self._inner.delete(name)
+
+    def lock(self, name: str, until: datetime) -> None:
+        self._inner.lock(name, until)
 
     def list(self, prefix: str) -> Iterator[Stored]:
         return self._inner.list(prefix)

@@ -2,8 +2,11 @@
 
 import asyncio
 import base64
+import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from bailee.foundation.errors import NotFound
 from bailee.foundation.ids import TenantId
 from bailee.ledger.fsck import verify_ledger
 from bailee.ledger.tree import verify_consistency
+from tests.functional.instance import free_port
 from tests.integration.backup.house import House, elsewhere, now, open_house
 from tests.integration.retention.test_holds import place
 from tests.integration.rig import SYSTEM, create_record, create_tenant, define, everything, key_principal
@@ -70,6 +74,74 @@ async def test_the_newest_state_comes_back_whole(house: House) -> None:
             assert (note.purpose.value, note.opened_with, note.replayed) == ("disaster_recovery", "recovery_key", True)
 
 
+async def test_a_damaged_backup_is_passed_over_and_nothing_is_lost(own_house: House) -> None:
+    tenant = (await create_tenant(own_house.services)).id
+    await define(own_house.services, tenant)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield os.urandom(300_000)
+
+    await own_house.services.files.store(
+        tenant, "lost.bin", content(), subject=None, content_type="text/plain", version=None, by=SYSTEM
+    )
+    await own_house.take()
+    await create_record(own_house.services, tenant, {"note": "between the backups"})
+    await own_house.settle()
+    await own_house.take()  # what changed, on top of the first
+    await own_house.take("main", "keyring", full=True)
+    await create_record(own_house.services, tenant, {"note": "after them"})
+    await own_house.settle()
+    for server in ("main", "keyring"):
+        newest = own_house.access.repository.list(f"backups/{server}")
+        volume = own_house.repository / [one.name for one in newest if one.name.endswith("/00000000.zst.age")][-1]
+        volume.write_bytes(volume.read_bytes()[:-1])
+    largest = max(own_house.stored("/chunks/"), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-1])
+    with elsewhere() as copy:
+        said = await own_house.restore(copy)
+        assert "passed over" in said.out + said.err
+        assert "damaged objects are left out (1)" in said.out + said.err
+        async with own_house.opened(copy) as restored:
+            assert {one.data["note"] for one in await everything(restored, tenant)} == {
+                "between the backups", "after them",
+            }  # fmt: skip
+
+
+async def test_where_wal_is_damaged_the_newest_state_ends_and_a_moment_past_it_is_refused(own_house: House) -> None:
+    tenant = (await create_tenant(own_house.services)).id
+    await define(own_house.services, tenant)
+    await own_house.take()
+    async with own_house.storing_wal() as flush:
+        await create_record(own_house.services, tenant, {"note": "before"})
+        await flush()
+        present = set(own_house.stored("/wal/main/"))
+        await create_record(own_house.services, tenant, {"note": "after"})
+        await flush()
+        (damaged,) = set(own_house.stored("/wal/main/")) - present
+        moment = now()
+        await create_record(own_house.services, tenant, {"note": "later still"})
+        await flush()
+    await own_house.settle()
+    again = [path for path in own_house.stored("/wal/main/") if ".00000000-" in path.name and path not in present]
+    assert again  # the segment was sent once more, from its beginning
+    damaged.write_bytes(b"pay")
+    with elsewhere() as copy:
+        await own_house.restore(copy, moment)  # what is damaged lies there a second time
+        async with own_house.opened(copy) as restored:
+            assert {one.data["note"] for one in await everything(restored, tenant)} == {"before", "after"}
+    for path in again:
+        path.write_bytes(b"pay")
+    with elsewhere() as copy:
+        said = await own_house.restore(copy, moment, check=False)
+        assert said.code == 1
+        assert ".zst.age: That is not an age file" in said.err
+    with elsewhere() as copy:
+        said = await own_house.restore(copy)
+        assert "the WAL of main is damaged after" in said.out + said.err
+        async with own_house.opened(copy) as restored:
+            assert [one.data["note"] for one in await everything(restored, tenant)] == ["before"]
+
+
 async def test_without_the_journal_the_keyring_still_keeps_the_erased_away(own_house: House) -> None:
     tenant = (await create_tenant(own_house.services)).id
     await define(own_house.services, tenant)
@@ -103,6 +175,43 @@ async def test_a_backup_that_runs_while_somebody_is_erased_does_not_keep_them(ow
         async with own_house.opened(copy) as restored:
             people = {one.subject for one in await everything(restored, tenant)}
             assert people == {f"person {number}" for number in range(15, 30)}
+
+
+async def test_a_copy_to_be_read_runs_no_worker(own_house: House) -> None:
+    tenant = (await create_tenant(own_house.services)).id
+    await define(own_house.services, tenant)
+    await create_record(own_house.services, tenant, {"note": "kept by law"})
+    await own_house.take()
+    await own_house.settle()
+    with elsewhere() as copy:
+        await own_house.restore(copy, purpose="legal_retention")
+        async with own_house.opened(copy) as restored:
+            said = await own_house.command("worker", data=copy, check=False)
+            assert said.code != 0
+            assert "no worker runs in it" in said.err
+            assert [one.data["note"] for one in await everything(restored, tenant)] == ["kept by law"]
+        environment = {**own_house.environment(copy), "BAILEE_PORT": str(free_port())}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bailee.cli", "up", env=environment, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(60):
+                while b"Bailee is ready" not in await process.stdout.readline():
+                    pass
+            commands = await asyncio.to_thread(_children, process.pid)
+            assert any(b"serve" in one for one in commands)
+            assert not any(b"worker" in one for one in commands)
+        finally:
+            process.terminate()
+            await process.communicate()
+
+
+def _children(pid: int) -> list[list[bytes]]:
+    """The commands of a process's children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0") for child in children]
 
 
 async def test_revoked_keys_and_ended_sessions_do_not_come_back(own_house: House) -> None:

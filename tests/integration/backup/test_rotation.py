@@ -1,6 +1,7 @@
 """Backups go when their time is up, in both places, and not before; and the calendar knows when."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from bailee.backup.manifest import list_backups
 from bailee.backup.model import Backup
 from bailee.backup.repository import Folder
 from bailee.backup.store import catalogue
+from bailee.foundation.ids import new_id
 from bailee.foundation.settings import RepositorySettings
 from tests.integration.backup.house import House, now, open_house
 from tests.integration.rig import SYSTEM, create_tenant, define, superuser
@@ -74,6 +76,8 @@ async def test_what_others_rest_on_stays_until_they_are_gone(own_house: House) -
     assert await rotation.expire(by=SYSTEM) == 0
     assert full.id in list_backups(own_house.services.backup.backups.place.repository, "main")
     _age(own_house, "expires_at", "400 days", f"backup_id = '{incremental.id}'")
+    assert await rotation.expire(by=SYSTEM) == 0  # the newest stays, with what it rests on
+    await own_house.take("main", full=True)
     assert await rotation.expire(by=SYSTEM) == 2
 
 
@@ -125,6 +129,67 @@ async def test_the_calendar_tells_when_it_is_unreadable_and_when_gone(own_house:
     assert "settings" not in {one.server for one in holding.backups}
 
 
+async def test_backups_that_nobody_knows_are_found_and_go_on_time(own_house: House) -> None:
+    services = own_house.services
+    await own_house.settle()  # so that there are objects: the published log
+    taken = await own_house.take()
+    await create_tenant(services)
+    await own_house.settle()
+    taken += await own_house.take()
+    taken += await own_house.take(full=True)
+    incremental = next(one for one in taken if one.server == "main" and one.kind == "incremental")
+    with superuser(_owner(own_house)) as raw:
+        raw.execute("DELETE FROM backups WHERE server <> 'keyring'")  # as in a copy of an earlier moment
+        raw.execute(  # as when the process ends before it notes what it has stored
+            "UPDATE backups SET state = 'failed', taken_at = NULL, expires_at = NULL, manifest_sha256 = NULL"
+        )
+    chunks = own_house.stored("/chunks/")
+    assert chunks
+    for path in chunks:
+        _touch(path, days=3)
+    await services.backup.rotation.sweep()  # what is not known is not swept away
+    assert await services.backup.backups.discover(by=SYSTEM) == len(taken)
+    assert await services.backup.backups.discover(by=SYSTEM) == 0
+    for server in ("main", "keyring", "objects", "settings"):
+        found = await _complete(own_house, server)
+        assert {one.id for one in found} == {one.id for one in taken if one.server == server}
+        assert {one.expires_at for one in found} == {one.expires_at for one in taken if one.server == server}
+    assert next(one for one in await _complete(own_house, "main") if one.id == incremental.id).parent_id
+    async with services.database.operator_read() as tx:
+        events = await services.events.page(tx, action="backup.found", before=None, limit=100)
+    assert len(events) == len(taken)
+    assert (await services.backup.upkeep.verify(await services.backup.upkeep.complete(), by=SYSTEM)).faults == []
+    _age(own_house, "expires_at", "400 days", f"backup_id = '{incremental.id}'")
+    assert await services.backup.rotation.expire(by=SYSTEM) == 1
+
+
+async def test_a_planted_backup_is_not_taken_in(own_house: House) -> None:
+    await own_house.take("main")
+    (real,) = [path.parent for path in own_house.stored("/main/") if path.name == "manifest.json"]
+    planted = real.parent / str(new_id())
+    shutil.copytree(real, planted)
+    assert await own_house.services.backup.backups.discover(by=SYSTEM) == 0
+    assert len(await _complete(own_house, "main")) == 1
+
+
+async def test_a_clock_that_leaps_ahead_leaves_the_newest_of_each(own_house: House) -> None:
+    await own_house.take()
+    taken = await own_house.take(full=True)
+    _age(own_house, "expires_at", "4000 days", "true")
+    rotation = own_house.services.backup.rotation
+    await rotation.expire(by=SYSTEM)
+    for server in ("main", "keyring", "objects", "settings"):
+        newest = [one.id for one in taken if one.server == server]
+        assert [one.id for one in await _complete(own_house, server)] == newest
+    async with own_house.services.database.operator_read() as tx:
+        assert {one.server for one in await rotation.overdue(tx)} == {"main", "keyring", "objects"}
+    newer = await own_house.take(full=True)
+    assert await rotation.expire(by=SYSTEM) == 4
+    assert {one.id for one in newer} == {
+        one.id for server in ("main", "keyring", "objects", "settings") for one in await _complete(own_house, server)
+    }
+
+
 async def test_objects_are_stored_once_and_taken_up_where_they_changed(own_house: House) -> None:
     services = own_house.services
     tenant = (await create_tenant(services)).id
@@ -163,8 +228,9 @@ async def test_the_check_of_freshness_turns_with_the_facts(own_house: House) -> 
 
     async def verdict() -> Finding:
         return await fresh_and_verified(
-            settings, services.database, services.backup.backups, services.backup.keys, services.clock
-        )
+            settings, services.database, services.backup.backups, services.backup.copies, services.backup.keys,
+            services.clock,
+        )  # fmt: skip
 
     found = await verdict()
     assert found.verdict is Verdict.BROKEN

@@ -113,8 +113,8 @@ async def _listed(
     which = which if which in SERVERS else ""
     async with database.operator_read() as tx:
         rows = await backups.page(
-            tx, server=which or None, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1,
-        )  # fmt: skip
+            tx, server=which or None, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1, looks=which == "objects"
+        )
         newest = await backups.newest(tx)
         keys = await backup_keys.every(tx)
         fresh = await _last_look(tx, assurance)

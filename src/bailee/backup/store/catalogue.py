@@ -48,6 +48,25 @@ async def complete_backup(tx: OperatorWriter, manifest: Manifest, sha256: str) -
     )  # fmt: skip
 
 
+async def list_known(tx: OperatorReader, ids: list[UUID]) -> list[UUID]:
+    """Those of them that the catalogue has, complete or expired."""
+    return await tx.values(
+        "SELECT backup_id FROM backups WHERE backup_id = ANY(%s) AND state IN ('complete', 'expired')", (ids,)
+    )
+
+
+async def insert_found(tx: OperatorWriter, manifest: Manifest) -> None:
+    """One that is to be completed, with its parent if that is known."""
+    await tx.run(
+        """
+        INSERT INTO backups (backup_id, server, kind, generation, state, parent_id, began_at)
+        VALUES (%s, %s, %s, %s, 'running', (SELECT backup_id FROM backups WHERE backup_id = %s), %s)
+        ON CONFLICT (backup_id) DO UPDATE SET fault = ''
+        """,
+        (manifest.id, manifest.server, manifest.kind, manifest.generation, manifest.parent, manifest.began_at),
+    )
+
+
 async def fail_backup(tx: OperatorWriter, backup_id: UUID, fault: str) -> None:
     await tx.run(
         "UPDATE backups SET state = 'failed', fault = %s WHERE backup_id = %s AND state = 'running'", (fault, backup_id)
@@ -74,6 +93,11 @@ async def mark_verified(tx: OperatorWriter, backup_id: UUID, fault: str) -> None
     await tx.run("UPDATE backups SET verified_at = now(), fault = %s WHERE backup_id = %s", (fault, backup_id))
 
 
+async def list_uncopied(tx: OperatorReader, ids: list[UUID]) -> list[Backup]:
+    """Those of them that are not known to be in the second place."""
+    return await tx.all(Backup, _BACKUP + " WHERE backup_id = ANY(%s) AND copied_at IS NULL", (ids,))
+
+
 async def mark_copied(tx: OperatorWriter, ids: list[UUID]) -> None:
     await tx.run("UPDATE backups SET copied_at = coalesce(copied_at, now()) WHERE backup_id = ANY(%s)", (ids,))
 
@@ -88,18 +112,18 @@ async def find_backup(tx: OperatorReader, backup_id: UUID) -> Backup | None:
 
 async def list_backups(
     tx: OperatorReader, *, server: str | None = None, state: str | None = None, before: UUID | None = None,
-    limit: int = 100,
+    limit: int = 100, looks: bool = True,
 ) -> list[Backup]:  # fmt: skip
-    """Newest first."""
+    """Newest first; `looks`: those too that stand for a minute alone."""
     return await tx.all(
         Backup,
         _BACKUP
         + """
         WHERE (%(server)s::text IS NULL OR server = %(server)s) AND (%(state)s::text IS NULL OR state = %(state)s)
-          AND (%(before)s::uuid IS NULL OR backup_id < %(before)s)
+          AND (%(before)s::uuid IS NULL OR backup_id < %(before)s) AND (%(looks)s OR generation <> 'recent')
         ORDER BY backup_id DESC LIMIT %(limit)s
         """,
-        {"server": server, "state": state, "before": before, "limit": limit},
+        {"server": server, "state": state, "before": before, "limit": limit, "looks": looks},
     )
 
 
