@@ -312,7 +312,7 @@ class Holds:
     async def _verify_alone(self, tx: TenantReader) -> None:
         """Raises Forbidden for a customer that has a second person of its own."""
         roles = [name for name, role in TENANT_ROLES.items() if APPROVE in role.permissions]
-        roles += await rows.list_roles_with(tx, APPROVE)
+        roles += await rows.list_roles_with(tx, tx.tenant, APPROVE)
         if await rows.count_deciders(tx, roles) > 1:
             raise Forbidden("This customer has a second person of its own, who decides it.")
 

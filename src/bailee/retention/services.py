@@ -19,7 +19,9 @@ from bailee.retention.deletion import Deletion
 from bailee.retention.export import Export
 from bailee.retention.holds import Holds
 from bailee.retention.jobs import RetentionJobs
+from bailee.retention.letters import Letters
 from bailee.retention.limits import Limits
+from bailee.retention.reminders import Reminders
 from bailee.retention.replaying import HoldReplayer, TerminationReplayer
 from bailee.retention.rotation import BackupDates
 from bailee.retention.rules import Rules
@@ -38,6 +40,7 @@ class RetentionServices(msgspec.Struct, frozen=True):
     rules: Rules
     archive: Archive
     holds: Holds
+    reminders: Reminders
     terminations: Terminations
     export: Export
     deletion: Deletion
@@ -58,6 +61,7 @@ def compose(
     rules = Rules(database, keyring, vault, withholder, events, clock)
     archive = Archive(database, keyring, vault, files, subjects, objects, events, jobs, clock)
     holds = Holds(database, keyring, vault, archive, events, jobs, clock)
+    reminders = Reminders(database, mail, Letters(settings.base_url), events, clock)
     certificates = Certificates(
         database, tenants, dates, signer, mail, settings.base_url, events, clock
     )  # fmt: skip
@@ -67,13 +71,14 @@ def compose(
         rules=rules,
         archive=archive,
         holds=holds,
+        reminders=reminders,
         terminations=Terminations(database, tenants, settings.retention, events, clock),
         export=Export(database, vault, files, holds, events, clock),
         deletion=deletion,
         certificates=certificates,
         calendar=Calendar(database, tenants, vault, dates, clock),
         dates=dates,
-        retention_jobs=RetentionJobs(database, objects, rules, archive, deletion, jobs, clock),
+        retention_jobs=RetentionJobs(database, objects, rules, archive, reminders, deletion, jobs, clock),
         replayers=[
             HoldReplayer(database, keyring, archive, clock),
             TerminationReplayer(database, deletion),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from bailee.foundation.database import OperatorReader, Reader, TenantReader, TenantWriter
+from bailee.foundation.database import OperatorReader, OperatorWriter, Reader, TenantReader, TenantWriter
 from bailee.foundation.ids import TenantId
 from bailee.retention.model import Hold, HoldChange, HoldKind, HoldState
 from bailee.stores.model import Scope
@@ -107,7 +107,14 @@ async def set_change(
 
 
 async def set_end(tx: TenantWriter, hold_id: UUID, ends_on: date) -> None:
-    await tx.run("UPDATE legal_holds SET ends_on = %s WHERE hold_id = %s", (ends_on, hold_id))
+    """Another last day, of which nobody was told yet."""
+    await tx.run(
+        """
+        UPDATE legal_holds SET ends_on = %(day)s, reminded_days = CASE WHEN ends_on = %(day)s THEN reminded_days END
+        WHERE hold_id = %(hold)s
+        """,
+        {"day": ends_on, "hold": hold_id},
+    )
 
 
 async def add_counts(
@@ -148,6 +155,44 @@ async def count_deciders(tx: TenantReader, roles: list[str]) -> int:
     return count
 
 
-async def list_roles_with(tx: TenantReader, permission: str) -> list[str]:
-    """The tenant's own roles that hold a permission."""
-    return await tx.values("SELECT name FROM tenant_roles WHERE %s = ANY(permissions)", (permission,))
+async def list_roles_with(tx: Reader, tenant: TenantId, permission: str) -> list[str]:
+    """A tenant's own roles that hold a permission."""
+    return await tx.values(
+        "SELECT name FROM tenant_roles WHERE tenant_id = %s AND %s = ANY(permissions)", (tenant, permission)
+    )
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """A hold whose last day is near, and of which of its reminders people were told."""
+
+    tenant_id: TenantId
+    hold_id: UUID
+    ends_on: date
+    reminded_days: int | None
+
+
+async def list_ending(tx: OperatorReader, today: date, first: int, last: int) -> list[Ending]:
+    """Holds that people have asked for, that end within `first` days, and of which the `last` reminder is to come."""
+    return await tx.all(
+        Ending,
+        """
+        SELECT tenant_id, hold_id, ends_on, reminded_days FROM legal_holds
+        WHERE state = 'active' AND origin = 'person' AND (reminded_days IS NULL OR reminded_days > %(last)s)
+          AND ends_on BETWEEN %(today)s::date AND %(today)s::date + %(first)s::int
+        ORDER BY ends_on, hold_id
+        """,
+        {"today": today, "first": first, "last": last},
+    )
+
+
+async def set_reminded(tx: OperatorWriter, ending: Ending, days: int) -> bool:
+    """Says whether the hold is still so, and nobody was told meanwhile."""
+    changed = await tx.run(
+        """
+        UPDATE legal_holds SET reminded_days = %(days)s
+        WHERE tenant_id = %(tenant)s AND hold_id = %(hold)s AND state = 'active' AND ends_on = %(day)s
+          AND (reminded_days IS NULL OR reminded_days > %(days)s)
+        """,
+        {"tenant": ending.tenant_id, "hold": ending.hold_id, "day": ending.ends_on, "days": days},
+    )
+    return changed == 1
