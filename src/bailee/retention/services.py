@@ -15,6 +15,7 @@ from bailee.ledger.note import Signer
 from bailee.retention.archive import Archive
 from bailee.retention.calendar import Calendar
 from bailee.retention.certificates import Certificates
+from bailee.retention.customers import CustomerHolds
 from bailee.retention.deletion import Deletion
 from bailee.retention.export import Export
 from bailee.retention.holds import Holds
@@ -40,6 +41,7 @@ class RetentionServices(msgspec.Struct, frozen=True):
     rules: Rules
     archive: Archive
     holds: Holds
+    customer_holds: CustomerHolds
     reminders: Reminders
     terminations: Terminations
     export: Export
@@ -71,6 +73,7 @@ def compose(
         rules=rules,
         archive=archive,
         holds=holds,
+        customer_holds=CustomerHolds(database, holds),
         reminders=reminders,
         terminations=Terminations(database, tenants, settings.retention, events, clock),
         export=Export(database, vault, files, holds, events, clock),

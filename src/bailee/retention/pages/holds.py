@@ -23,7 +23,6 @@ from bailee.foundation.http import (
 )
 from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
-from bailee.monitoring.api.events import view
 from bailee.retention.holds import Holds, NewHold
 from bailee.retention.model import ADMITS, LIFT_REASONS, ArchivePage, HoldKind, Purpose
 from bailee.stores.store import list_waiting
@@ -158,12 +157,9 @@ async def _listed(
     database: Database, holds: Holds, clock: Clock, principal: Principal, *, cursor: str | None = None,
     form: Form = EMPTY, error: Error | None = None,
 ) -> Template:  # fmt: skip
-    async with view(database, principal) as tx:
+    async with database.tenant_read(principal.tenant) as tx:
         rows = await holds.page(tx, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1)
-    waiting = []
-    if principal.tenant_id is not None:
-        async with database.tenant_read(principal.tenant_id) as tenant_tx:
-            waiting = await list_waiting(tenant_tx)
+        waiting = await list_waiting(tx)
     return page(
         "holds_list.html", principal, holds=page_of(rows, PAGE_ROWS, lambda one: one.id), later=cursor is not None,
         form=form, error=error, kinds=[kind.value for kind in HoldKind], waiting=waiting,
@@ -175,7 +171,7 @@ async def _shown(
     database: Database, holds: Holds, hold: str, principal: Principal, *, notice: str = "", form: Form = EMPTY,
     error: Error | None = None,
 ) -> Template:  # fmt: skip
-    async with view(database, principal) as tx:
+    async with database.tenant_read(principal.tenant) as tx:
         found = await holds.get(tx, id_of(hold))
     return page(
         "holds_show.html", principal, hold=found, notice=notice, form=form, error=error, reasons=LIFT_REASONS,

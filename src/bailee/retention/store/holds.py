@@ -71,6 +71,57 @@ async def list_holds(
     )
 
 
+async def list_undecided(
+    tx: OperatorReader, *, tenant: UUID | None, before: UUID | None, limit: int
+) -> list[Hold]:  # fmt: skip
+    """Holds that wait for a second person, or of which something was asked that does; newest first."""
+    return await tx.all(
+        Hold,
+        _HOLD
+        + """
+        WHERE (h.state = 'requested' OR (h.state = 'active' AND h.change <> ''))
+          AND (%(before)s::uuid IS NULL OR h.hold_id < %(before)s)
+          AND (%(tenant)s::uuid IS NULL OR h.tenant_id = %(tenant)s)
+        ORDER BY h.hold_id DESC LIMIT %(limit)s
+        """,
+        {"before": before, "tenant": tenant, "limit": limit},
+    )
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What decides about the operator's part in the holds of a tenant."""
+
+    tenant_id: TenantId
+    name: str
+    deciders: int
+    held: bool
+
+
+async def list_standings(
+    tx: OperatorReader, tenants: list[TenantId], roles: list[str], permission: str
+) -> list[Standing]:
+    """How many people of each tenant have one of the roles, or one of its own with the permission; and whether its
+    contract has ended and a hold keeps its archive.
+    """
+    return await tx.all(
+        Standing,
+        """
+        SELECT
+            t.tenant_id, t.name,
+            (
+                SELECT count(*) FROM memberships m
+                WHERE m.tenant_id = t.tenant_id AND m.state = 'active' AND (m.role = ANY(%(roles)s) OR EXISTS (
+                    SELECT FROM tenant_roles r
+                    WHERE r.tenant_id = m.tenant_id AND r.name = m.role AND %(permission)s = ANY(r.permissions)
+                ))
+            ) AS deciders,
+            EXISTS (SELECT FROM terminations e WHERE e.tenant_id = t.tenant_id AND e.state = 'held') AS held
+        FROM tenants t WHERE t.tenant_id = ANY(%(tenants)s)
+        """,
+        {"tenants": tenants, "roles": roles, "permission": permission},
+    )
+
+
 async def list_active(tx: TenantReader) -> list[Hold]:
     """Those that keep what they cover in the archive, in the order of their ends."""
     return await tx.all(Hold, _HOLD + " WHERE h.state = 'active' ORDER BY h.ends_on, h.hold_id")
