@@ -125,8 +125,9 @@ _SECURITY = frozenset({
 })  # fmt: skip
 _DATA_PROTECTION = _HANDLING | {
     "tenants.read", "tenant_keys.read", "events.read", "tenants.terminate", "alerts.read", "support_cases.read",
-    "support_cases.end", "retention.set_ceiling", "retention.remove_ceiling", "holds.approve_for",
-    "holds.decide_change_for", "holds.read", "tenants.cancel_termination", "terminations.read",
+    "support_cases.end", "retention.set_ceiling", "retention.remove_ceiling", "tenant_holds.read",
+    "holds.approve_for", "holds.refuse_for", "holds.decide_change_for", "holds.lift_for", "holds.extend_for",
+    "holds.look_for", "holds.open_file_for", "tenants.cancel_termination", "terminations.read",
     "terminations.read_certificate",
 }  # fmt: skip
 _SUPPORT = frozenset({
@@ -153,7 +154,9 @@ STAFF_ROLES: dict[str, Role] = {
     "auditor": Role("Auditor", _AUDITOR | _EVERY_STAFF_READS),
     "superuser": Role("Superuser", _OWNER | CRITICAL, elevation_only=True),
 }
-"""For staff accounts. No role reads what tenants store: that takes a case that the tenant grants."""
+"""For staff accounts. No role reads what tenants store: that takes a case that the tenant grants. Where the contract
+has ended and the law keeps an archive, there is nobody left to grant one: data protection looks into that alone.
+"""
 
 STAFF_PERMISSIONS = frozenset().union(*(role.permissions for role in STAFF_ROLES.values()))
 

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import override
 
 import httpx2
@@ -14,7 +16,8 @@ from bailee.client.call import Call
 from bailee.client.calls import sessions
 from bailee.client.connection import BearerToken, Connection
 from bailee.client.groups import Surface
-from bailee.client.sync import SyncRunner
+from bailee.client.models.data import FileHead
+from bailee.client.sync import Download, SyncRunner
 from bailee.foundation.errors import ConfigurationError
 
 _TIMEOUT, _RETRIES = 30.0, 4
@@ -33,10 +36,26 @@ class ConfirmingRunner(SyncRunner):
         try:
             return super().once(call)
         except Forbidden as error:
-            if error.code != "step_up_required" or not _replayable(call):
-                raise
-        self.keep(super().once(sessions.step_up(_ask_code())))
+            self._confirm(call, error)
         return super().once(call)
+
+    @override
+    @contextmanager
+    def stream(self, call: Call[FileHead]) -> Iterator[Download]:
+        """The same for a response whose body is read by the caller."""
+        with ExitStack() as opened:
+            try:
+                found = opened.enter_context(super().stream(call))
+            except Forbidden as error:
+                self._confirm(call, error)
+                found = opened.enter_context(super().stream(call))
+            yield found
+
+    def _confirm[T](self, call: Call[T], error: Forbidden) -> None:
+        """Shows a second factor, if that is what was missing. Raises `error` where it was something else."""
+        if error.code != "step_up_required" or not _replayable(call):
+            raise error
+        self.keep(super().once(sessions.step_up(_ask_code())))
 
     def keep(self, session: Session) -> None:
         """Goes on with the token that has replaced the one before, and keeps it."""

@@ -1,12 +1,13 @@
-"""Commands about legal holds and the archive."""
+"""Commands about legal holds and the archive. With --tenant they are for staff, about a customer's."""
 
 from datetime import datetime
+from pathlib import Path
 
 import cyclopts
 
 from bailee.cli.context import connect
 from bailee.cli.output import say, show_json, show_table
-from bailee.client import Hold
+from bailee.client import CustomerHold, Hold
 
 hold = cyclopts.App(name="hold", help="Legal holds: what the law has kept apart.")
 
@@ -19,10 +20,22 @@ def list_holds(*, state: str | None = None, json: bool = False) -> None:
 
 
 @hold.command
-def show(hold_id: str, *, json: bool = False) -> None:
-    """Show one hold."""
+def customers(
+    *, waiting: bool = False, state: str | None = None, tenant: str | None = None, json: bool = False
+) -> None:  # fmt: skip
+    """List customers' holds, newest first; with --waiting those that wait for a second person. For staff."""
     with connect() as client:
-        _show([client.holds.get(hold_id)], json=json)
+        _show_customers(list(client.holds.customers(waiting=waiting, state=state, tenant_id=tenant)), json=json)
+
+
+@hold.command
+def show(hold_id: str, *, tenant: str | None = None, json: bool = False) -> None:
+    """Show one hold; staff name the customer."""
+    with connect() as client:
+        if tenant:
+            _show_customers([client.holds.get_for(tenant, hold_id)], json=json)
+        else:
+            _show([client.holds.get(hold_id)], json=json)
 
 
 @hold.command
@@ -54,24 +67,29 @@ def approve(hold_id: str, *, tenant: str | None = None) -> None:
 
 
 @hold.command
-def refuse(hold_id: str) -> None:
-    """Do not put it into force."""
+def refuse(hold_id: str, *, tenant: str | None = None) -> None:
+    """Do not put it into force; staff name the customer that has no second person."""
     with connect() as client:
-        _show([client.holds.refuse(hold_id)], json=False)
+        _show([client.holds.refuse_for(tenant, hold_id) if tenant else client.holds.refuse(hold_id)], json=False)
 
 
 @hold.command
-def lift(hold_id: str, *, reason: str) -> None:
-    """Ask to lift it. Reason: placed_in_error, basis_ended, scope_too_wide."""
+def lift(hold_id: str, *, reason: str, tenant: str | None = None) -> None:
+    """Ask to lift it. Reason: placed_in_error, basis_ended, scope_too_wide. Staff name a customer whose contract has
+    ended.
+    """
     with connect() as client:
-        _show([client.holds.lift(hold_id, reason)], json=False)
+        asked = client.holds.lift_for(tenant, hold_id, reason) if tenant else client.holds.lift(hold_id, reason)
+    _show([asked], json=False)
 
 
 @hold.command
-def extend(hold_id: str, *, until: datetime) -> None:
-    """Ask for a later last day."""
+def extend(hold_id: str, *, until: datetime, tenant: str | None = None) -> None:
+    """Ask for a later last day. Staff name a customer whose contract has ended."""
+    day = until.date()
     with connect() as client:
-        _show([client.holds.extend(hold_id, until.date())], json=False)
+        asked = client.holds.extend_for(tenant, hold_id, day) if tenant else client.holds.extend(hold_id, day)
+    _show([asked], json=False)
 
 
 @hold.command
@@ -85,17 +103,43 @@ def decide(hold_id: str, *, approve: bool, tenant: str | None = None) -> None:
 
 
 @hold.command
-def look(hold_id: str, *, purpose: str) -> None:
-    """Show what the archive holds, as JSON. Purpose: legal_claim, authority_request, audit, return_to_controller."""
+def look(hold_id: str, *, purpose: str, tenant: str | None = None) -> None:
+    """Show what the archive holds, as JSON. Purpose: legal_claim, authority_request, audit, return_to_controller. Staff
+    name a customer whose contract has ended.
+    """
     with connect() as client:
         cursor: str | None = None
         while True:
-            page = client.holds.look(hold_id, purpose, cursor=cursor)
+            if tenant:
+                page = client.holds.look_for(tenant, hold_id, purpose, cursor=cursor)
+            else:
+                page = client.holds.look(hold_id, purpose, cursor=cursor)
             show_json(page)
             cursor = page.next
             if cursor is None:
                 break
     say("This look is on record.")
+
+
+@hold.command(name="file")
+def open_file(hold_id: str, archive_id: str, *, purpose: str, out: Path, tenant: str | None = None) -> None:
+    """Take a file out of the archive, by the archive_id that `look` shows, into a file of yours. Staff name a customer
+    whose contract has ended.
+    """
+    temporary = out.with_name(f".{out.name}.part")
+    try:
+        with connect() as client:
+            opened = (
+                client.holds.open_file_for(tenant, hold_id, archive_id, purpose) if tenant
+                else client.holds.open_file(hold_id, archive_id, purpose)
+            )  # fmt: skip
+            with opened as stream, temporary.open("wb") as file:
+                for block in stream:
+                    file.write(block)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    say(f"It is in {out}. This is on record.")
 
 
 @hold.command
@@ -112,6 +156,25 @@ def waiting(*, json: bool = False) -> None:
     )  # fmt: skip
 
 
+def _show_customers(found: list[CustomerHold], *, json: bool) -> None:
+    if json:
+        show_json(found)
+        return
+    rows = (
+        (
+            one.hold.id,
+            one.hold.tenant_id,
+            one.tenant_name,
+            _state(one.hold),
+            one.hold.kind,
+            one.hold.ends_on,
+            "you: the contract has ended" if one.ended else "you: it has nobody else" if one.alone else "the customer",
+        )
+        for one in found
+    )
+    show_table(["Id", "Tenant", "Customer", "State", "Kind", "Last day", "Who decides"], rows, empty="No hold.")
+
+
 def _show(found: list[Hold], *, json: bool) -> None:
     if json:
         show_json(found)
@@ -119,7 +182,7 @@ def _show(found: list[Hold], *, json: bool) -> None:
     rows = (
         (
             h.id,
-            h.state + (f", {h.change} asked for" if h.change else ""),
+            _state(h),
             h.kind,
             h.basis,
             _scope(h),
@@ -129,6 +192,10 @@ def _show(found: list[Hold], *, json: bool) -> None:
         for h in found
     )
     show_table(["Id", "State", "Kind", "Basis", "Scope", "Last day", "Items"], rows, empty="No hold.")
+
+
+def _state(found: Hold) -> str:
+    return found.state + (f", {found.change} asked for" if found.change else "")
 
 
 def _scope(found: Hold) -> str:

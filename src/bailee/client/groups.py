@@ -462,9 +462,17 @@ class Holds[R](Group[R]):
     extend = Operation(holds.extend)
     decide = Operation(holds.decide)
     look = Operation(holds.look)
+    open_file = Streamed(holds.open_file)
     waiting = Operation(holds.waiting)
+    customers = Paged(holds.customers)
+    get_for = Operation(holds.get_for)
     approve_for = Operation(holds.approve_for)
+    refuse_for = Operation(holds.refuse_for)
     decide_for = Operation(holds.decide_for)
+    lift_for = Operation(holds.lift_for)
+    extend_for = Operation(holds.extend_for)
+    look_for = Operation(holds.look_for)
+    open_file_for = Streamed(holds.open_file_for)
 
 
 class Terminations[R](Group[R]):

@@ -1031,6 +1031,14 @@ class HoldChangeDecided(Details, frozen=True):
     approved: bool
 
 
+class HoldReminded(Details, frozen=True):
+    action = "hold.reminded"
+    days: Count
+    """Before its last day."""
+    people: Count
+    to: Literal["tenant", "staff"]
+
+
 class HoldArchived(Details, frozen=True):
     action = "hold.archived"
     records: Count

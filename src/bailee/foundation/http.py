@@ -101,11 +101,13 @@ def own_account() -> dict[str, Any]:
 
 
 def download(name: str, content: bytes, media_type: str = "application/octet-stream") -> Response[bytes]:
-    """A file to keep: never shown by the browser, whatever it holds (RFC 6266, RFC 8187)."""
-    return Response(
-        content, media_type=media_type,
-        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"},
-    )  # fmt: skip
+    """A file to keep, in one piece."""
+    return Response(content, media_type=media_type, headers=attachment(name))
+
+
+def attachment(name: str) -> dict[str, str]:
+    """Headers of a file to keep: never shown by the browser, whatever it holds (RFC 6266, RFC 8187)."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
 def encode_cursor(position: str | UUID) -> str:

@@ -70,12 +70,13 @@ async def rotation_on_time(database: Database, dates: BackupDates, settings: Set
 @check("retention.holds_lawful", measure="11.3", every=timedelta(hours=6))
 async def holds_lawful(database: Database, rules: Rules, clock: Clock) -> Finding:
     """Looks whether holds have a basis, an end and two people; whether the archive was opened for fitting purposes
-    only, and nothing of it lies among ordinary records; and whether anything that is due by rule was left lying.
+    only, and by the operator only where the customer has nobody any more; whether nothing of it lies among ordinary
+    records; and whether anything that is due by rule was left lying.
     """
     now = clock.now()
     async with database.operator_read() as tx:
         unlawful = await rows.list_unlawful(tx, now.date())
-        misread = await rows.count_misread(tx)
+        misread, uncalled = await rows.count_misread(tx), await rows.count_uncalled(tx)
         tenants = await tenant_rows.list_living(tx)
     twice, lying = 0, []
     for tenant in tenants:
@@ -85,10 +86,11 @@ async def holds_lawful(database: Database, rules: Rules, clock: Clock) -> Findin
                 lying.append(str(tenant))
     facts: Facts = {
         "holds_without_basis_end_or_second_person": [str(one) for one in unlawful][:_SHOWN],
-        "archive_opened_for_another_purpose": misread, "archived_and_ordinary": twice,
+        "archive_opened_for_another_purpose": misread, "archive_opened_by_the_operator_uncalled": uncalled,
+        "archived_and_ordinary": twice,
         "customers_with_records_past_their_rule": lying[:_SHOWN],
     }  # fmt: skip
-    if unlawful or misread or twice:
+    if unlawful or misread or uncalled or twice:
         return Finding(Verdict.BROKEN, "A legal hold is not as it has to be.", facts)
     if lying:
         return Finding(Verdict.BROKEN, f"Rules of {len(lying)} customers were not executed in time.", facts)

@@ -95,6 +95,9 @@ class Deletion:
             held = await rows.count_keeping_holds(reader, tenant) > 0
         await self._destroy_keys(tenant, by, held=held)
         await self._delete_accounts(tenant)
+        if found.state is not TerminationState.HELD:  # from then on the operator's data protection asks and decides
+            async with self._database.tenant(tenant) as tenant_tx:
+                await rows.close_other_holds(tenant_tx)
         await self._empty(tenant, held=held)
         await self._delete_objects(tenant, held=held)
         if held:
@@ -163,8 +166,6 @@ class Deletion:
             await rows.add_count(tx, tenant, "accounts", deleted)
             await rows.add_count(tx, tenant, "jobs", await rows.delete_jobs(tx, tenant, [ARCHIVE_JOB]))
             await rows.delete_domains(tx, tenant)
-        async with self._database.tenant(tenant) as tenant_tx:
-            await rows.close_other_holds(tenant_tx)
 
     # 5.
     async def _empty(self, tenant: TenantId, *, held: bool) -> None:

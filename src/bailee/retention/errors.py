@@ -23,3 +23,10 @@ class PurposeRefused(Error):
     code = "purpose_refused"
     status = 403
     title = "The archive is not opened for that purpose"
+
+
+class CustomerDecides(Conflict):
+    """What a customer's own people do, the operator does only where there are none any more."""
+
+    code = "customer_decides"
+    title = "This is for the customer’s own people"

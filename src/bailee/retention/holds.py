@@ -12,7 +12,6 @@ from uuid import UUID
 
 import msgspec
 
-from bailee.access.permissions import TENANT_ROLES
 from bailee.encryption.service import Keyring
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import (
@@ -46,8 +45,10 @@ from bailee.retention.model import (
     HoldKind,
     HoldState,
     Purpose,
+    TerminationState,
 )
 from bailee.retention.store import holds as rows
+from bailee.retention.store.terminations import find_termination
 from bailee.stores.durations import Duration
 from bailee.stores.model import Scope, StoredFile
 from bailee.stores.vault import Vault
@@ -71,7 +72,7 @@ class NewHold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Holds:
-    """The holds of one tenant at a time."""
+    """The holds of one tenant at a time, for its own people."""
 
     def __init__(
         self, database: Database, keyring: Keyring, vault: Vault, archive: Archive, events: Events, jobs: Jobs,
@@ -141,12 +142,6 @@ class Holds:
         """Puts the hold into force, as another person than who asked. Raises NotFound, Conflict, SecondPersonNeeded."""
         return await self.put_into_force(tx, hold_id, by=by)
 
-    @verb(HoldApproved, permission="holds.approve_for", step_up=True)
-    async def approve_for(self, tx: TenantWriter, hold_id: UUID, *, by: Principal) -> Hold:
-        """The operator's data protection as the second person of a customer that has none. Errors as for `approve`."""
-        await self._verify_alone(tx)
-        return await self.put_into_force(tx, hold_id, by=by)
-
     @verb(HoldApproved, permission=WITHIN)
     async def put_into_force(self, tx: TenantWriter, hold_id: UUID, *, by: Principal) -> Hold:
         """What both ways share."""
@@ -164,6 +159,11 @@ class Holds:
     @verb(HoldRefused, permission="holds.refuse")
     async def refuse(self, tx: TenantWriter, hold_id: UUID, *, by: Principal) -> Hold:
         """Does not put it into force, as another person than who asked. Raises NotFound, Conflict."""
+        return await self.turn_down(tx, hold_id, by=by)
+
+    @verb(HoldRefused, permission=WITHIN)
+    async def turn_down(self, tx: TenantWriter, hold_id: UUID, *, by: Principal) -> Hold:
+        """What both ways share."""
         hold = await self._held(tx, hold_id, HoldState.REQUESTED)
         _verify_other(hold.requested_by, by)
         await rows.set_decided(tx, hold_id, HoldState.REFUSED, person_of(by), self._clock.now(), None)
@@ -175,20 +175,13 @@ class Holds:
     @verb(HoldChangeRequested, permission="holds.lift", step_up=True)
     async def ask_to_lift(self, tx: TenantWriter, hold_id: UUID, *, reason: str, by: Principal) -> Hold:
         """Asks to undo a hold, so that its data moves back. Raises NotFound, Conflict, Invalid."""
-        if reason not in LIFT_REASONS:
-            message = f"Choose one of {', '.join(LIFT_REASONS)}."
-            raise Invalid("Nothing was asked for.", errors=[FieldError("reason", message)])
+        verify_reason(reason)
         return await self.ask(tx, hold_id, HoldChange.LIFT, reason, None, by=by)
 
     @verb(HoldChangeRequested, permission="holds.extend", step_up=True)
     async def ask_to_extend(self, tx: TenantWriter, hold_id: UUID, *, ends_on: date, by: Principal) -> Hold:
         """Asks for a later last day. Raises NotFound, Conflict, Invalid."""
-        errors: list[FieldError] = []
-        self._verify_end(ends_on, errors)
-        if ends_on <= (await self.get(tx, hold_id)).ends_on and not errors:
-            errors.append(FieldError("ends_on", "Give a day after the present last one; to end it sooner, lift it."))
-        if errors:
-            raise Invalid("Nothing was asked for.", errors=errors)
+        await self.verify_later(tx, hold_id, ends_on)
         return await self.ask(tx, hold_id, HoldChange.EXTEND, EXTEND_REASON, ends_on, by=by)
 
     @verb(HoldChangeRequested, permission=WITHIN)
@@ -212,12 +205,6 @@ class Holds:
         """Decides what was asked for, as another person than who asked. Raises NotFound, Conflict."""
         return await self.decide(tx, hold_id, approved=approved, by=by)
 
-    @verb(HoldChangeDecided, permission="holds.decide_change_for", step_up=True)
-    async def decide_change_for(self, tx: TenantWriter, hold_id: UUID, *, approved: bool, by: Principal) -> Hold:
-        """The operator's data protection as the second person of a customer that has none."""
-        await self._verify_alone(tx)
-        return await self.decide(tx, hold_id, approved=approved, by=by)
-
     @verb(HoldChangeDecided, permission=WITHIN)
     async def decide(self, tx: TenantWriter, hold_id: UUID, *, approved: bool, by: Principal) -> Hold:
         """What both ways share."""
@@ -230,7 +217,10 @@ class Holds:
         if approved and hold.change is HoldChange.EXTEND and hold.change_to is not None:
             await rows.set_end(tx, hold_id, hold.change_to)
         elif approved:
-            await rows.set_state(tx, hold_id, HoldState.LIFTING)
+            # Where the contract has ended there is nowhere for the data to move back to: it is deleted with the rest.
+            over = await find_termination(tx, tx.tenant)
+            gone = over is not None and over.state in (TerminationState.DELETING, TerminationState.HELD)
+            await rows.set_state(tx, hold_id, HoldState.ENDING if gone else HoldState.LIFTING)
             await self._work(tx, hold_id)
         details = msgspec.convert({"change": hold.change.value, "approved": approved}, HoldChangeDecided)
         await self._events.record(tx, details, by=by, on=_object(hold_id))
@@ -246,7 +236,7 @@ class Holds:
             async with self._database.tenant(tenant) as tx:
                 return await self.read(tx, hold_id, purpose=purpose, after=after, limit=limit, by=by)
         except PurposeRefused:
-            await self._keep_refusal(tenant, hold_id, purpose, by)
+            await self.keep_refusal(tenant, hold_id, purpose, by)
             raise
 
     async def open_file(
@@ -257,7 +247,7 @@ class Holds:
             async with self._database.tenant(tenant) as tx:
                 return await self.read_file(tx, hold_id, file_id, purpose=purpose, by=by)
         except PurposeRefused:
-            await self._keep_refusal(tenant, hold_id, purpose, by)
+            await self.keep_refusal(tenant, hold_id, purpose, by)
             raise
 
     @verb(ArchiveRead, permission="holds.look", step_up=True)
@@ -265,6 +255,13 @@ class Holds:
         self, tx: TenantWriter, hold_id: UUID, *, purpose: Purpose, after: UUID | None, limit: int, by: Principal
     ) -> ArchivePage:
         """Within a transaction that records it."""
+        return await self.give_page(tx, hold_id, purpose=purpose, after=after, limit=limit, by=by)
+
+    @verb(ArchiveRead, permission=WITHIN)
+    async def give_page(
+        self, tx: TenantWriter, hold_id: UUID, *, purpose: Purpose, after: UUID | None, limit: int, by: Principal
+    ) -> ArchivePage:
+        """What both ways share."""
         await self._admit(tx, hold_id, purpose)
         found = await self._archive.page(tx, hold_id, after=after, limit=limit)
         details = ArchiveRead(str(hold_id), purpose.value, len(found.records) + len(found.files))
@@ -276,6 +273,13 @@ class Holds:
         self, tx: TenantWriter, hold_id: UUID, file_id: UUID, *, purpose: Purpose, by: Principal
     ) -> tuple[StoredFile, AsyncIterator[bytes]]:
         """Within a transaction that records it."""
+        return await self.give_file(tx, hold_id, file_id, purpose=purpose, by=by)
+
+    @verb(ArchiveRead, permission=WITHIN)
+    async def give_file(
+        self, tx: TenantWriter, hold_id: UUID, file_id: UUID, *, purpose: Purpose, by: Principal
+    ) -> tuple[StoredFile, AsyncIterator[bytes]]:
+        """What both ways share."""
         await self._admit(tx, hold_id, purpose)
         opened = await self._archive.open_file(tx, hold_id, file_id)
         await self._events.record(tx, ArchiveRead(str(hold_id), purpose.value, 1), by=by, on=_object(hold_id))
@@ -288,7 +292,8 @@ class Holds:
             raise PurposeRefused(f"What is kept for this is looked at for nothing else. It admits: {fitting}.")
         return hold
 
-    async def _keep_refusal(self, tenant: TenantId, hold_id: UUID, purpose: Purpose, by: Principal) -> None:
+    async def keep_refusal(self, tenant: TenantId, hold_id: UUID, purpose: Purpose, by: Principal) -> None:
+        """Puts on record that somebody wanted to look and was not let."""
         async with self._database.tenant(tenant) as tx:
             await self._events.record(
                 tx, ArchiveRead(str(hold_id), purpose.value, 0), by=by, on=_object(hold_id), outcome=Outcome.REFUSED
@@ -309,12 +314,14 @@ class Holds:
             tx, ARCHIVE_JOB, lock=archive_lock(tx.tenant), tenant_id=str(tx.tenant), hold_id=str(hold_id)
         )
 
-    async def _verify_alone(self, tx: TenantReader) -> None:
-        """Raises Forbidden for a customer that has a second person of its own."""
-        roles = [name for name, role in TENANT_ROLES.items() if APPROVE in role.permissions]
-        roles += await rows.list_roles_with(tx, APPROVE)
-        if await rows.count_deciders(tx, roles) > 1:
-            raise Forbidden("This customer has a second person of its own, who decides it.")
+    async def verify_later(self, tx: TenantReader, hold_id: UUID, ends_on: date) -> None:
+        """Raises Invalid for a day that does not extend the hold, NotFound."""
+        errors: list[FieldError] = []
+        self._verify_end(ends_on, errors)
+        if ends_on <= (await self.get(tx, hold_id)).ends_on and not errors:
+            errors.append(FieldError("ends_on", "Give a day after the present last one; to end it sooner, lift it."))
+        if errors:
+            raise Invalid("Nothing was asked for.", errors=errors)
 
     def _verify_end(self, ends_on: date, errors: list[FieldError]) -> None:
         latest = Duration(MAX_YEARS * 12, 0).after(self._clock.now()).date()
@@ -330,6 +337,13 @@ def person_of(by: Principal) -> str:
     if by.kind not in (ActorKind.MEMBER, ActorKind.STAFF, ActorKind.SYSTEM):
         raise Forbidden("A person has to do this.")
     return by.id
+
+
+def verify_reason(reason: str) -> None:
+    """Raises Invalid for what is no reason to lift a hold."""
+    if reason not in LIFT_REASONS:
+        message = f"Choose one of {', '.join(LIFT_REASONS)}."
+        raise Invalid("Nothing was asked for.", errors=[FieldError("reason", message)])
 
 
 def _verify_other(first: str, by: Principal) -> None:

@@ -15,6 +15,7 @@ from bailee.foundation.principal import system
 from bailee.retention.archive import DELETE_ARCHIVED_JOB, Archive, archive_lock
 from bailee.retention.deletion import Deletion
 from bailee.retention.holds import ARCHIVE_JOB
+from bailee.retention.reminders import Reminders
 from bailee.retention.rules import Rules
 from bailee.retention.sealing import archive_path
 from bailee.retention.store import archive as archive_rows
@@ -31,13 +32,14 @@ class RetentionJobs:
     """The jobs of this room."""
 
     def __init__(
-        self, database: Database, objects: Objects, rules: Rules, archive: Archive, deletion: Deletion, jobs: Jobs,
-        clock: Clock,
+        self, database: Database, objects: Objects, rules: Rules, archive: Archive, reminders: Reminders,
+        deletion: Deletion, jobs: Jobs, clock: Clock,
     ) -> None:  # fmt: skip
         self._database = database
         self._objects = objects
         self._rules = rules
         self._archive = archive
+        self._reminders = reminders
         self._deletion = deletion
         self._jobs = jobs
         self._clock = clock
@@ -49,6 +51,7 @@ class RetentionJobs:
         jobs.every("* * * * *", "retention.terminations", self._deletion.round)
         jobs.every("*/10 * * * *", "retention.certify", self._deletion.certify)
         jobs.every("7 * * * *", "retention.holds", self.holds)
+        jobs.every("17 * * * *", "retention.remind", self._reminders.round)
         jobs.every("31 3 * * *", "retention.sweep", self.sweep)
         jobs.every("41 * * * *", "retention.rules", self.hourly)
         # A date in a record is a day: once a day is often enough for what has to be opened to be read.

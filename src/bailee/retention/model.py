@@ -144,6 +144,19 @@ class Hold(msgspec.Struct, frozen=True):
     returned_files: int
 
 
+class CustomerHold(msgspec.Struct, frozen=True):
+    """A customer's hold as the operator sees it, and what the operator may do about it."""
+
+    hold: Hold
+    tenant_name: str
+    alone: bool
+    """Whether the customer has no second person of its own: then the operator's data protection is that."""
+    ended: bool
+    """Whether the contract has ended and the archive alone is kept: then the operator's data protection looks into it,
+    and asks to extend or lift the hold, in the customer's place.
+    """
+
+
 class ArchivedRecord(msgspec.Struct, frozen=True):
     """A record in the archive, sealed under the key of `hold_id`."""
 

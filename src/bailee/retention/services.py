@@ -15,11 +15,14 @@ from bailee.ledger.note import Signer
 from bailee.retention.archive import Archive
 from bailee.retention.calendar import Calendar
 from bailee.retention.certificates import Certificates
+from bailee.retention.customers import CustomerHolds
 from bailee.retention.deletion import Deletion
 from bailee.retention.export import Export
 from bailee.retention.holds import Holds
 from bailee.retention.jobs import RetentionJobs
+from bailee.retention.letters import Letters
 from bailee.retention.limits import Limits
+from bailee.retention.reminders import Reminders
 from bailee.retention.replaying import HoldReplayer, TerminationReplayer
 from bailee.retention.rotation import BackupDates
 from bailee.retention.rules import Rules
@@ -38,6 +41,8 @@ class RetentionServices(msgspec.Struct, frozen=True):
     rules: Rules
     archive: Archive
     holds: Holds
+    customer_holds: CustomerHolds
+    reminders: Reminders
     terminations: Terminations
     export: Export
     deletion: Deletion
@@ -58,6 +63,7 @@ def compose(
     rules = Rules(database, keyring, vault, withholder, events, clock)
     archive = Archive(database, keyring, vault, files, subjects, objects, events, jobs, clock)
     holds = Holds(database, keyring, vault, archive, events, jobs, clock)
+    reminders = Reminders(database, mail, Letters(settings.base_url), events, clock)
     certificates = Certificates(
         database, tenants, dates, signer, mail, settings.base_url, events, clock
     )  # fmt: skip
@@ -67,13 +73,15 @@ def compose(
         rules=rules,
         archive=archive,
         holds=holds,
+        customer_holds=CustomerHolds(database, holds),
+        reminders=reminders,
         terminations=Terminations(database, tenants, settings.retention, events, clock),
         export=Export(database, vault, files, holds, events, clock),
         deletion=deletion,
         certificates=certificates,
         calendar=Calendar(database, tenants, vault, dates, clock),
         dates=dates,
-        retention_jobs=RetentionJobs(database, objects, rules, archive, deletion, jobs, clock),
+        retention_jobs=RetentionJobs(database, objects, rules, archive, reminders, deletion, jobs, clock),
         replayers=[
             HoldReplayer(database, keyring, archive, clock),
             TerminationReplayer(database, deletion),

@@ -3,6 +3,8 @@
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import TerminationCancelled, TerminationHastened, TerminationRequested
 from bailee.events.verbs import WITHIN
@@ -122,7 +124,9 @@ class Terminations:
             raise Conflict("It is too late to cancel, or somebody else just has.")
         await self._tenants.move(tx, tenant, to=TenantState.ACTIVE, by=_TERMINATION)
         await self._events.record(tx, TerminationCancelled(), by=by, on=_object(tenant), tenant=tenant)
-        return found
+        return msgspec.structs.replace(
+            found, state=TerminationState.CANCELLED, closed_by=by.id, closed_at=self._clock.now()
+        )  # fmt: skip
 
     @verb(TerminationHastened, permission="tenants.close", step_up=True)
     async def hasten(self, tx: OperatorWriter, tenant_id: UUID, *, by: Principal) -> Termination:

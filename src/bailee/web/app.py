@@ -135,7 +135,9 @@ _PROVIDED = (
 )  # fmt: skip
 _MONITORING = ("alerts", "support_cases", "webhooks", "intake")
 _INCIDENTS = ("incidents", "breaches", "notices", "triggers", "exercises", "bulk")
-_RETENTION = ("limits", "rules", "holds", "terminations", "export", "certificates", "calendar")
+_RETENTION = (
+    "limits", "rules", "holds", "customer_holds", "terminations", "export", "certificates", "calendar",
+)  # fmt: skip
 _BACKUP = ("backups", "releases", "drills", "replay")
 _FEDERATION = ("domains", "sso_connections", "sso_sign_in", "provisioning")
 _PROVIDER = ("clients", "client_authentication", "authorization", "oauth_tokens", "signing", "logout")

@@ -16,7 +16,7 @@ from bailee.tenants.model import Tenant
 from tests.integration.retention.test_holds import look, place, sql
 from tests.integration.retention.test_rules import age, map_with
 from tests.integration.retention.test_terminations import delete, ended
-from tests.integration.rig import create_record, create_tenant, define
+from tests.integration.rig import create_record, create_tenant, define, staff_principal
 
 
 @pytest.fixture
@@ -108,6 +108,19 @@ async def test_an_archive_opened_for_another_purpose_breaks_11_3(alone: tuple[Se
     await look(services, tenant, hold, Purpose.LEGAL_CLAIM)
     assert (await _lawful(services)).verdict is Verdict.HOLDS
     sql(services, "UPDATE legal_holds SET kind = 'authority'")
+    assert (await _lawful(services)).verdict is Verdict.BROKEN
+
+
+async def test_an_archive_that_the_operator_opened_uncalled_breaks_11_3(alone: tuple[Services, TenantId]) -> None:
+    services, tenant = alone
+    hold = await place(services, tenant, subjects=["ada"])
+    await ended(services, tenant)
+    await delete(services, tenant)
+    await services.retention.customer_holds.look(
+        tenant, hold, purpose=Purpose.LEGAL_CLAIM, after=None, limit=1, by=staff_principal("data_protection")
+    )
+    assert (await _lawful(services)).verdict is Verdict.HOLDS
+    sql(services, "UPDATE terminations SET began_at = now()")  # as if the customer had had people until now
     assert (await _lawful(services)).verdict is Verdict.BROKEN
 
 

@@ -197,7 +197,7 @@ async def test_the_operator_is_the_second_person_only_of_who_has_none(services: 
     hold = await ask(services, people, wanted(services, subjects=["ada"]))
     staff = staff_principal("data_protection")
     async with services.database.tenant(people) as tx:
-        await services.retention.holds.approve_for(tx, hold.id, by=staff)
+        await services.retention.customer_holds.approve(tx, hold.id, by=staff)
     other = await ask(services, people, wanted(services, subjects=["bob"]))
     for email in ("one@example.com", "two@example.com"):
         account = new_id()
@@ -212,7 +212,7 @@ async def test_the_operator_is_the_second_person_only_of_who_has_none(services: 
         )  # fmt: skip
     with pytest.raises(Forbidden):
         async with services.database.tenant(people) as tx:
-            await services.retention.holds.approve_for(tx, other.id, by=staff)
+            await services.retention.customer_holds.approve(tx, other.id, by=staff)
 
 
 async def test_another_customer_sees_nothing(services: Services, people: TenantId, two_tenants: Any) -> None:

@@ -23,7 +23,7 @@ READING = frozenset({
     "keys.read", "measures.read", "members.read", "notices.read",
     "policy.read", "reviews.read", "roles.read", "sso.read", "support_cases.read", "tenant.read",
     "tenant_keys.read", "tenants.read", "webhooks.read", "event_types.read", "retention.read",
-    "holds.read", "terminations.read",
+    "holds.read", "tenant_holds.read", "terminations.read",
 })  # fmt: skip
 """What looks and leaves no event, so that no verb stands behind it."""
 STEP_UP = frozenset({
@@ -31,7 +31,9 @@ STEP_UP = frozenset({
     "backup_releases.request", "backups.make_recovery_key", "breaches.dismiss",
     "breaches.verify", "break_glass.seal", "clients.register", "elevations.decide", "elevations.request",
     "holds.approve", "holds.approve_for", "holds.decide_change", "holds.decide_change_for", "holds.extend",
-    "holds.lift", "holds.look", "holds.request", "incidents.remove_trigger", "incidents.set_trigger", "keys.issue",
+    "holds.extend_for", "holds.lift", "holds.lift_for", "holds.look", "holds.look_for", "holds.open_file",
+    "holds.open_file_for", "holds.refuse_for", "holds.request",
+    "incidents.remove_trigger", "incidents.set_trigger", "keys.issue",
     "keys.rotate", "members.change_role", "members.invite", "members.reset_factors", "notices.approve",
     "notices.send", "policy.change", "provider.rotate_keys", "retention.remove_ceiling", "retention.remove_floor",
     "retention.run", "retention.set_ceiling", "retention.set_floor", "reviews.close", "reviews.open",
@@ -104,7 +106,7 @@ def test_staff_hold_nothing_of_what_tenants_store() -> None:
         "webhooks.read", "webhooks.add", "webhooks.remove", "webhooks.try", "webhooks.send_again",
         "events.read", "measures.read", "clients.read", "clients.register",
         "clients.change", "clients.rotate_secret",
-        "clients.revoke", "holds.read",
+        "clients.revoke",
     }  # fmt: skip
 
 

@@ -62,6 +62,16 @@ def test_the_command_goes_on_with_the_new_token_and_keeps_it(monkeypatch: pytest
     assert kept.token == "bst_new"
 
 
+def test_a_download_goes_on_after_the_code_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    type_in(monkeypatch, "123456\n")
+    script = Script(REFUSED, httpx2.Response(200, json=SESSION), httpx2.Response(200, content=b"whole"))
+    with client_of(script) as client, client.terminations.export() as stream:
+        assert stream.read() == b"whole"
+    assert [request.url.path for request in script.requests] == [
+        "/api/v1/export", "/api/v1/session/step-up", "/api/v1/export",
+    ]  # fmt: skip
+
+
 def test_a_second_refusal_is_not_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
     type_in(monkeypatch, "123456\n654321\n")
     script = Script(REFUSED, httpx2.Response(200, json=SESSION), REFUSED)

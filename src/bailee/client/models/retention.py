@@ -74,6 +74,17 @@ class Hold(Model, frozen=True, kw_only=True):
     returned_files: int = 0
 
 
+class CustomerHold(Model, frozen=True, kw_only=True):
+    """A customer's hold as staff see it. `alone`: the customer has no second person of its own, so that staff are that;
+    `ended`: its contract has ended, and staff look into the archive, extend and lift in its place.
+    """
+
+    hold: Hold
+    tenant_name: str = ""
+    alone: bool = False
+    ended: bool = False
+
+
 class ArchivedFile(Model, frozen=True, kw_only=True):
     """A file in the archive, and under which id it is opened there."""
 

@@ -11,15 +11,23 @@ from litestar.response import Stream
 
 from bailee.access.api.common import id_of
 from bailee.foundation.database import Database
-from bailee.foundation.http import Cursor, Limit, Page, decode_id_cursor, encode_cursor, page_of, problems, requires
+from bailee.foundation.http import (
+    MAX_LIMIT,
+    Cursor,
+    Limit,
+    Page,
+    attachment,
+    decode_id_cursor,
+    encode_cursor,
+    page_of,
+    problems,
+    requires,
+)
 from bailee.foundation.principal import Principal
-from bailee.monitoring.api.events import view
 from bailee.retention.holds import Holds, NewHold
-from bailee.retention.model import ArchivedView, Hold, Purpose
+from bailee.retention.model import ArchivedView, ArchivePage, Hold, Purpose
 from bailee.stores.model import CollectionRecord
 from bailee.stores.store import WaitingErasure, list_waiting
-from bailee.tenants.api import tenant_id_of
-from bailee.tenants.service import Tenants
 
 Which = Annotated[
     str | None,
@@ -53,6 +61,11 @@ class Look(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: str | None = None
     limit: int = 100
 
+    @property
+    def rows(self) -> int:
+        """As many as a page may have."""
+        return max(1, min(self.limit, MAX_LIMIT))
+
 
 class ArchiveView(msgspec.Struct, frozen=True):
     """A page of what a hold covers; files come with the first."""
@@ -60,6 +73,10 @@ class ArchiveView(msgspec.Struct, frozen=True):
     records: list[CollectionRecord]
     files: list[ArchivedView]
     next: str | None
+
+    @classmethod
+    def of(cls, found: ArchivePage) -> "ArchiveView":
+        return cls(found.records, found.files, encode_cursor(found.following) if found.following else None)
 
 
 class WaitingView(msgspec.Struct, frozen=True):
@@ -75,16 +92,13 @@ class WaitingView(msgspec.Struct, frozen=True):
         return cls(one.erasure_id, one.began_at.isoformat(), one.waits_until, one.bases)
 
 
-_MOST = 1000
-
-
 @get("/holds", summary="Legal holds, newest first", operation_id="listHolds", responses=problems(),
      **requires("holds.read"))  # fmt: skip
 async def list_holds(
     database: Database, holds: Holds, principal: Principal, limit: Limit = 100, cursor: Cursor = None,
     which: Which = None,
 ) -> Page[Hold]:  # fmt: skip
-    async with view(database, principal) as tx:
+    async with database.tenant_read(principal.tenant) as tx:
         rows = await holds.page(tx, state=which, before=decode_id_cursor(cursor), limit=limit + 1)
     return page_of(rows, limit, lambda one: one.id)
 
@@ -99,7 +113,7 @@ async def request_hold(database: Database, holds: Holds, data: NewHold, principa
 @get("/holds/{hold:str}", summary="One legal hold", operation_id="getHold", responses=problems(),
      **requires("holds.read"))  # fmt: skip
 async def get_hold(database: Database, holds: Holds, hold: str, principal: Principal) -> Hold:
-    async with view(database, principal) as tx:
+    async with database.tenant_read(principal.tenant) as tx:
         return await holds.get(tx, id_of(hold))
 
 
@@ -153,20 +167,19 @@ async def decide_change(
 async def look(holds: Holds, hold: str, data: Look, principal: Principal) -> ArchiveView:
     found = await holds.look(
         principal.tenant, id_of(hold), purpose=data.purpose, after=decode_id_cursor(data.cursor),
-        limit=max(1, min(data.limit, _MOST)), by=principal,
+        limit=data.rows, by=principal,
     )  # fmt: skip
-    return ArchiveView(found.records, found.files, encode_cursor(found.following) if found.following else None)
+    return ArchiveView.of(found)
 
 
 @post("/holds/{hold:str}/files/{file:str}/look", summary="An archived file's content, for a purpose",
       operation_id="openHeldFile", status_code=200, media_type="application/octet-stream", responses=problems(409),
       **requires("holds.open_file", step_up=True))  # fmt: skip
 async def open_file(holds: Holds, hold: str, file: str, data: Look, principal: Principal) -> Stream:
-    _, content = await holds.open_file(
+    opened, content = await holds.open_file(
         principal.tenant, id_of(hold), id_of(file), purpose=data.purpose, by=principal
     )  # fmt: skip
-    headers = {"Content-Disposition": "attachment"}
-    return Stream(content, media_type="application/octet-stream", headers=headers)
+    return Stream(content, media_type="application/octet-stream", headers=attachment(opened.id))
 
 
 @get("/erasures", summary="Erasures that wait for the archive", operation_id="listWaitingErasures",
@@ -176,38 +189,11 @@ async def list_erasures(database: Database, principal: Principal) -> list[Waitin
         return [WaitingView.of(one) for one in await list_waiting(tx)]
 
 
-# --- for staff, as the second person of a customer that has none ------------------------------------------
-
-
-@post("/tenants/{tenant:str}/holds/{hold:str}/approve", summary="Put a customer's hold into force",
-      operation_id="approveHoldFor", status_code=200, responses=problems(409),
-      **requires("holds.approve_for", step_up=True))  # fmt: skip
-async def approve_for(
-    database: Database, tenants: Tenants, holds: Holds, tenant: str, hold: str, principal: Principal
-) -> Hold:
-    async with database.operator_read() as reader:
-        customer = await tenants.get(reader, tenant_id_of(tenant))
-    async with database.tenant(customer.id) as tx:
-        return await holds.approve_for(tx, id_of(hold), by=principal)
-
-
-@post("/tenants/{tenant:str}/holds/{hold:str}/decide", summary="Decide what was asked for of a customer's hold",
-      operation_id="decideHoldChangeFor", status_code=200, responses=problems(409),
-      **requires("holds.decide_change_for", step_up=True))  # fmt: skip
-async def decide_for(
-    database: Database, tenants: Tenants, holds: Holds, tenant: str, hold: str, data: Decision, principal: Principal
-) -> Hold:
-    async with database.operator_read() as reader:
-        customer = await tenants.get(reader, tenant_id_of(tenant))
-    async with database.tenant(customer.id) as tx:
-        return await holds.decide_change_for(tx, id_of(hold), approved=data.approved, by=principal)
-
-
 router = Router(
     "/",
     route_handlers=[
         list_holds, request_hold, get_hold, withdraw_hold, approve_hold, refuse_hold, lift_hold, extend_hold,
-        decide_change, look, open_file, list_erasures, approve_for, decide_for,
+        decide_change, look, open_file, list_erasures,
     ],
     tags=["Legal holds"],
 )  # fmt: skip

@@ -6,18 +6,25 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get, post
-from litestar.response import Template
+from litestar.response import Stream, Template
 
 from bailee.access.api.common import id_of
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database, TenantWriter
 from bailee.foundation.errors import Error, FieldError, Invalid
-from bailee.foundation.http import Cursor, decode_id_cursor, page_of, parse_uuid, requires
+from bailee.foundation.http import (
+    Cursor,
+    attachment,
+    decode_id_cursor,
+    encode_cursor,
+    page_of,
+    parse_uuid,
+    requires,
+)
 from bailee.foundation.pages import EMPTY, PAGE_ROWS, Form, page, see
 from bailee.foundation.principal import Principal
-from bailee.monitoring.api.events import view
 from bailee.retention.holds import Holds, NewHold
-from bailee.retention.model import ADMITS, LIFT_REASONS, HoldKind, Purpose
+from bailee.retention.model import ADMITS, LIFT_REASONS, ArchivePage, HoldKind, Purpose
 from bailee.stores.store import list_waiting
 
 _SOON = timedelta(days=30)
@@ -88,7 +95,7 @@ async def lift(database: Database, holds: Holds, hold: str, form: Form, principa
 @post("/holds/{hold:str}/extend", **requires("holds.extend", step_up=True))
 async def extend(database: Database, holds: Holds, hold: str, form: Form, principal: Principal) -> Response[Any]:
     async def act(tx: TenantWriter) -> object:
-        return await holds.ask_to_extend(tx, id_of(hold), ends_on=_day("ends_on", form), by=principal)
+        return await holds.ask_to_extend(tx, id_of(hold), ends_on=day_of(form), by=principal)
 
     return await _act(database, holds, hold, principal, "change", act, form=form)
 
@@ -105,17 +112,33 @@ async def decide(database: Database, holds: Holds, hold: str, form: Form, princi
 @post("/holds/{hold:str}/look", **requires("holds.look", step_up=True))
 async def look(database: Database, holds: Holds, hold: str, form: Form, principal: Principal) -> Response[Any]:
     try:
-        purpose = Purpose(form.text("purpose"))
+        purpose = purpose_of(form)
         found = await holds.look(
             principal.tenant, id_of(hold), purpose=purpose, after=decode_id_cursor(form.text("cursor") or None),
             limit=PAGE_ROWS, by=principal,
         )  # fmt: skip
-    except ValueError:
-        error = Invalid("Nothing was opened.", errors=[FieldError("purpose", "Choose a purpose.")])
-        return await _shown(database, holds, hold, principal, error=error)
     except Error as error:
         return await _shown(database, holds, hold, principal, error=error)
-    return page("holds_archive.html", principal, hold=hold, found=found, purpose=purpose.value)
+    return archive(f"/holds/{hold}", found, purpose, principal)
+
+
+@get("/holds/{hold:str}/look", **requires("holds.read"))
+async def leave(hold: str) -> Response[Any]:
+    """Whoever comes back to what was looked at, as after showing a second factor, chooses the purpose again."""
+    return see(f"/holds/{id_of(hold)}")
+
+
+@post("/holds/{hold:str}/files/{file:str}", **requires("holds.open_file", step_up=True))
+async def open_file(
+    database: Database, holds: Holds, hold: str, file: str, form: Form, principal: Principal
+) -> Response[Any]:  # fmt: skip
+    try:
+        opened, content = await holds.open_file(
+            principal.tenant, id_of(hold), id_of(file), purpose=purpose_of(form), by=principal
+        )
+    except Error as error:
+        return await _shown(database, holds, hold, principal, error=error)
+    return Stream(content, media_type="application/octet-stream", headers=attachment(opened.id))
 
 
 async def _act(
@@ -134,12 +157,9 @@ async def _listed(
     database: Database, holds: Holds, clock: Clock, principal: Principal, *, cursor: str | None = None,
     form: Form = EMPTY, error: Error | None = None,
 ) -> Template:  # fmt: skip
-    async with view(database, principal) as tx:
+    async with database.tenant_read(principal.tenant) as tx:
         rows = await holds.page(tx, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1)
-    waiting = []
-    if principal.tenant_id is not None:
-        async with database.tenant_read(principal.tenant_id) as tenant_tx:
-            waiting = await list_waiting(tenant_tx)
+        waiting = await list_waiting(tx)
     return page(
         "holds_list.html", principal, holds=page_of(rows, PAGE_ROWS, lambda one: one.id), later=cursor is not None,
         form=form, error=error, kinds=[kind.value for kind in HoldKind], waiting=waiting,
@@ -151,12 +171,28 @@ async def _shown(
     database: Database, holds: Holds, hold: str, principal: Principal, *, notice: str = "", form: Form = EMPTY,
     error: Error | None = None,
 ) -> Template:  # fmt: skip
-    async with view(database, principal) as tx:
+    async with database.tenant_read(principal.tenant) as tx:
         found = await holds.get(tx, id_of(hold))
     return page(
         "holds_show.html", principal, hold=found, notice=notice, form=form, error=error, reasons=LIFT_REASONS,
         purposes=sorted(ADMITS[found.kind]),
     )  # fmt: skip
+
+
+def archive(path: str, found: ArchivePage, purpose: Purpose, principal: Principal) -> Template:
+    """A page of the archive, on the way of the hold at `path`."""
+    following = encode_cursor(found.following) if found.following else ""
+    return page(
+        "holds_archive.html", principal, hold_path=path, found=found, purpose=purpose.value, following=following
+    )  # fmt: skip
+
+
+def purpose_of(form: Form) -> Purpose:
+    """What somebody looks for. Raises Invalid."""
+    try:
+        return Purpose(form.text("purpose"))
+    except ValueError:
+        raise Invalid("Nothing was opened.", errors=[FieldError("purpose", "Choose a purpose.")]) from None
 
 
 def _new(form: Form) -> NewHold:
@@ -165,7 +201,7 @@ def _new(form: Form) -> NewHold:
     if None in records:
         raise Invalid("The hold is not asked for.", errors=[FieldError("records", "Give records' ids, one a line.")])
     document = {
-        "kind": form.text("kind"), "basis": form.text("basis"), "ends_on": _day("ends_on", form),
+        "kind": form.text("kind"), "basis": form.text("basis"), "ends_on": day_of(form),
         "everything": form.text("everything") == "yes", "collections": form.text("collections").split(),
         "subjects": [line.strip() for line in form.text("subjects").splitlines() if line.strip()], "records": records,
     }  # fmt: skip
@@ -175,13 +211,14 @@ def _new(form: Form) -> NewHold:
         raise Invalid("The hold is not asked for.", errors=[FieldError("kind", "Choose a kind.")]) from None
 
 
-def _day(name: str, form: Form) -> date:
+def day_of(form: Form) -> date:
+    """A last day. Raises Invalid."""
     try:
-        return date.fromisoformat(form.text(name).strip())
+        return date.fromisoformat(form.text("ends_on").strip())
     except ValueError:
-        raise Invalid("The form is not valid.", errors=[FieldError(name, "Give a day, as 2030-12-31.")]) from None
+        raise Invalid("The form is not valid.", errors=[FieldError("ends_on", "Give a day, as 2030-12-31.")]) from None
 
 
 routes: list[Any] = [
-    list_holds, request_hold, show_hold, withdraw, approve, refuse, lift, extend, decide, look,
+    list_holds, request_hold, show_hold, withdraw, approve, refuse, lift, extend, decide, look, leave, open_file,
 ]  # fmt: skip

@@ -79,6 +79,20 @@ async def count_misread(tx: OperatorReader) -> int:
     return count
 
 
+async def count_uncalled(tx: OperatorReader) -> int:
+    """Looks of the operator's staff into archives of customers who had people of their own."""
+    count: int = await tx.value(
+        """
+        SELECT count(*) FROM events e
+        WHERE e.action = 'archive.read' AND e.outcome = 'success' AND e.actor_kind = 'staff' AND NOT EXISTS (
+            SELECT FROM terminations t
+            WHERE t.tenant_id = e.tenant_id AND t.state IN ('held', 'completed') AND t.began_at <= e.occurred_at
+        )
+        """
+    )
+    return count
+
+
 async def count_twice(tx: TenantReader) -> int:
     """Records that are in the archive and, the very same, among the ordinary ones."""
     count: int = await tx.value(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from bailee.foundation.database import OperatorReader, Reader, TenantReader, TenantWriter
+from bailee.foundation.database import OperatorReader, OperatorWriter, Reader, TenantReader, TenantWriter
 from bailee.foundation.ids import TenantId
 from bailee.retention.model import Hold, HoldChange, HoldKind, HoldState
 from bailee.stores.model import Scope
@@ -71,6 +71,57 @@ async def list_holds(
     )
 
 
+async def list_undecided(
+    tx: OperatorReader, *, tenant: UUID | None, before: UUID | None, limit: int
+) -> list[Hold]:  # fmt: skip
+    """Holds that wait for a second person, or of which something was asked that does; newest first."""
+    return await tx.all(
+        Hold,
+        _HOLD
+        + """
+        WHERE (h.state = 'requested' OR (h.state = 'active' AND h.change <> ''))
+          AND (%(before)s::uuid IS NULL OR h.hold_id < %(before)s)
+          AND (%(tenant)s::uuid IS NULL OR h.tenant_id = %(tenant)s)
+        ORDER BY h.hold_id DESC LIMIT %(limit)s
+        """,
+        {"before": before, "tenant": tenant, "limit": limit},
+    )
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What decides about the operator's part in the holds of a tenant."""
+
+    tenant_id: TenantId
+    name: str
+    deciders: int
+    held: bool
+
+
+async def list_standings(
+    tx: OperatorReader, tenants: list[TenantId], roles: list[str], permission: str
+) -> list[Standing]:
+    """How many people of each tenant have one of the roles, or one of its own with the permission; and whether its
+    contract has ended and a hold keeps its archive.
+    """
+    return await tx.all(
+        Standing,
+        """
+        SELECT
+            t.tenant_id, t.name,
+            (
+                SELECT count(*) FROM memberships m
+                WHERE m.tenant_id = t.tenant_id AND m.state = 'active' AND (m.role = ANY(%(roles)s) OR EXISTS (
+                    SELECT FROM tenant_roles r
+                    WHERE r.tenant_id = m.tenant_id AND r.name = m.role AND %(permission)s = ANY(r.permissions)
+                ))
+            ) AS deciders,
+            EXISTS (SELECT FROM terminations e WHERE e.tenant_id = t.tenant_id AND e.state = 'held') AS held
+        FROM tenants t WHERE t.tenant_id = ANY(%(tenants)s)
+        """,
+        {"tenants": tenants, "roles": roles, "permission": permission},
+    )
+
+
 async def list_active(tx: TenantReader) -> list[Hold]:
     """Those that keep what they cover in the archive, in the order of their ends."""
     return await tx.all(Hold, _HOLD + " WHERE h.state = 'active' ORDER BY h.ends_on, h.hold_id")
@@ -107,7 +158,14 @@ async def set_change(
 
 
 async def set_end(tx: TenantWriter, hold_id: UUID, ends_on: date) -> None:
-    await tx.run("UPDATE legal_holds SET ends_on = %s WHERE hold_id = %s", (ends_on, hold_id))
+    """Another last day, of which nobody was told yet."""
+    await tx.run(
+        """
+        UPDATE legal_holds SET ends_on = %(day)s, reminded_days = CASE WHEN ends_on = %(day)s THEN reminded_days END
+        WHERE hold_id = %(hold)s
+        """,
+        {"day": ends_on, "hold": hold_id},
+    )
 
 
 async def add_counts(
@@ -148,6 +206,44 @@ async def count_deciders(tx: TenantReader, roles: list[str]) -> int:
     return count
 
 
-async def list_roles_with(tx: TenantReader, permission: str) -> list[str]:
-    """The tenant's own roles that hold a permission."""
-    return await tx.values("SELECT name FROM tenant_roles WHERE %s = ANY(permissions)", (permission,))
+async def list_roles_with(tx: Reader, tenant: TenantId, permission: str) -> list[str]:
+    """A tenant's own roles that hold a permission."""
+    return await tx.values(
+        "SELECT name FROM tenant_roles WHERE tenant_id = %s AND %s = ANY(permissions)", (tenant, permission)
+    )
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """A hold whose last day is near, and of which of its reminders people were told."""
+
+    tenant_id: TenantId
+    hold_id: UUID
+    ends_on: date
+    reminded_days: int | None
+
+
+async def list_ending(tx: OperatorReader, today: date, first: int, last: int) -> list[Ending]:
+    """Holds that people have asked for, that end within `first` days, and of which the `last` reminder is to come."""
+    return await tx.all(
+        Ending,
+        """
+        SELECT tenant_id, hold_id, ends_on, reminded_days FROM legal_holds
+        WHERE state = 'active' AND origin = 'person' AND (reminded_days IS NULL OR reminded_days > %(last)s)
+          AND ends_on BETWEEN %(today)s::date AND %(today)s::date + %(first)s::int
+        ORDER BY ends_on, hold_id
+        """,
+        {"today": today, "first": first, "last": last},
+    )
+
+
+async def set_reminded(tx: OperatorWriter, ending: Ending, days: int) -> bool:
+    """Says whether the hold is still so, and nobody was told meanwhile."""
+    changed = await tx.run(
+        """
+        UPDATE legal_holds SET reminded_days = %(days)s
+        WHERE tenant_id = %(tenant)s AND hold_id = %(hold)s AND state = 'active' AND ends_on = %(day)s
+          AND (reminded_days IS NULL OR reminded_days > %(days)s)
+        """,
+        {"tenant": ending.tenant_id, "hold": ending.hold_id, "day": ending.ends_on, "days": days},
+    )
+    return changed == 1

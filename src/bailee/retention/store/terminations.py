@@ -232,7 +232,7 @@ async def count_keeping_holds(tx: OperatorReader, tenant: UUID) -> int:
 
 
 async def close_other_holds(tx: TenantWriter) -> None:
-    """Nobody decides any more what was only asked for; and what was to move back stays until its last day."""
+    """Nobody decides any more what was only asked for; and what was on its way back is deleted with the rest."""
     await tx.run("UPDATE legal_holds SET state = 'withdrawn', closed_at = now() WHERE state = 'requested'")
     await tx.run("UPDATE legal_holds SET state = 'ending' WHERE state = 'lifting'")
     await tx.run("UPDATE legal_holds SET change = '', change_by = NULL WHERE change <> ''")
