@@ -54,6 +54,11 @@ class ServerPlan(msgspec.Struct, frozen=True):
     def plain(self) -> int:
         return sum(one.plain for one in self.chain)
 
+    @property
+    def major(self) -> int:
+        """The major version of PostgreSQL whose programs it takes."""
+        return self.newest.postgres.major if self.newest.postgres else 0
+
 
 class RestorePlan(msgspec.Struct, frozen=True):
     """A whole restore."""
@@ -75,15 +80,20 @@ class Span(msgspec.Struct, frozen=True):
 
 def list_spans(access: Access, server: str) -> list[Span]:
     """What can be restored, newest first. A backup that is damaged is left out."""
-    return [Span(server, plan.newest.id, plan.newest.taken_at, plan.until) for plan in _candidates(access, server)]
+    return [Span(server, plan.newest.id, plan.newest.taken_at, plan.until) for plan in candidates(access, server)]
 
 
-def plan_server(access: Access, server: str, at: datetime | None, target: str = "", target_lsn: int = 0) -> ServerPlan:
-    """The newest backup from before `at` whose WAL reaches that far. Raises RestoreRefused, RepositoryUnavailable."""
+def plan_server(
+    access: Access, server: str, at: datetime | None, target: str = "", target_lsn: int = 0, system_id: str = ""
+) -> ServerPlan:
+    """The newest backup from before `at` whose WAL reaches that far; or from before the restore point `target`, which
+    lies at `target_lsn` of the cluster `system_id`. Raises RestoreRefused, RepositoryUnavailable.
+    """
     reasons = []
-    for plan in _candidates(access, server):
+    for plan in candidates(access, server):
         if target:
-            if plan.newest.postgres and plan.newest.postgres.stop_lsn <= target_lsn <= plan.wal_all:
+            part = plan.newest.postgres
+            if part and part.stop_lsn <= target_lsn <= plan.wal_all and system_id in ("", part.system_id):
                 return msgspec.structs.replace(plan, target=target)
             continue
         if at is None:
@@ -152,7 +162,7 @@ def _listing(access: Access, manifest: Manifest, known: dict[str, Index]) -> Ind
     return known[str(manifest.id)]
 
 
-def _candidates(access: Access, server: str) -> Iterator[ServerPlan]:
+def candidates(access: Access, server: str) -> Iterator[ServerPlan]:
     """Each backup that is whole with what it rests on, newest first, and the WAL that goes on from it."""
     listed: dict[str, Sequence[Stretch]] = {}
     known: dict[UUID, Manifest | None] = {}
