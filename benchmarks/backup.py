@@ -34,8 +34,9 @@ from bailee.backup.planning import Access, open_index, plan_server
 from bailee.backup.repository import Folder
 from bailee.backup.restoring import Target, recover, restore_server
 from bailee.backup.tools import Source, Tools
-from bailee.foundation.cluster import Cluster, server_account, unpack_postgresql
+from bailee.foundation.cluster import Cluster, server_account
 from bailee.foundation.ids import new_id
+from bailee.foundation.postgresql import Programs, unpack_postgresql
 from bailee.foundation.secrets import Secret
 from bailee.ledger.note import Signer
 from benchmarks.figures import Figure
@@ -154,7 +155,7 @@ class Bailee:
         self._take("incremental", self.latest.id, open_index(self.access, self.latest).manifest)
 
     def restore(self, directory: Path) -> None:
-        target = Target(directory.parent, self._bench.root, self._bench.account)
+        target = Target(directory.parent, Programs(self._bench.place), self._bench.account)
         plan = plan_server(self.access, "main", None)
         restore_server(self.access, plan, target)
         self._bench.stopping = recover(self.access, plan, target)

@@ -11,8 +11,9 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from bailee.foundation.cluster import Cluster, server_account, unpack_postgresql
+from bailee.foundation.cluster import Cluster, server_account
 from bailee.foundation.migrate import migrate
+from bailee.foundation.postgresql import unpack_postgresql
 from bailee.foundation.settings import DatabaseSettings
 
 SERVERS = ("main", "keyring")

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 import psycopg
 import structlog
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bailee.access import checks as access_checks
 from bailee.access import services as access_services
@@ -42,7 +41,7 @@ from bailee.events import Events
 from bailee.events.verbs import PLACES, find_verbs
 from bailee.foundation.clock import Clock
 from bailee.foundation.cluster import embedded_conninfo
-from bailee.foundation.database import Database, Login
+from bailee.foundation.database import Database, Login, verified_conninfo
 from bailee.foundation.errors import ConfigurationError, Unavailable
 from bailee.foundation.ids import OPERATOR
 from bailee.foundation.jobs import Jobs
@@ -129,18 +128,9 @@ def logins(settings: Settings) -> tuple[Login, Login]:
             lambda role: embedded_conninfo(settings.data / "main", role),
             lambda role: embedded_conninfo(settings.data / "keyring", role),
         )
-    main, keyring = _verified(settings.database.main), _verified(settings.database.keyring)
+    main = verified_conninfo("database.main", settings.database.main)
+    keyring = verified_conninfo("database.keyring", settings.database.keyring)
     return lambda _role: main, lambda _role: keyring
-
-
-def _verified(url: str) -> str:
-    """A PostgreSQL URL that verifies its server's certificate, or that stays on this machine's sockets."""
-    parts = conninfo_to_dict(url)
-    if str(parts.get("host") or "").startswith("/"):
-        return make_conninfo(url)
-    if parts.get("sslmode") not in (None, "verify-full"):
-        raise ConfigurationError("A database URL takes sslmode=verify-full: the server's certificate is verified.")
-    return make_conninfo(url, sslmode="verify-full", sslrootcert=parts.get("sslrootcert") or "system")
 
 
 @asynccontextmanager

@@ -267,6 +267,7 @@ def test_history_of_drills_after_two_real_ones(demo: Demo, engineer: StaffPerson
     expect(console.page.get_by_role("img", name="What would have been lost (RPO)")).to_be_visible()
     console.press("Rehearse a restore now")
     console.sees("status", "A worker rehearses a restore now")
+    console.page.evaluate("window.kept = true")
 
     def ran() -> bool:
         with engineer.client() as client:
@@ -274,6 +275,12 @@ def test_history_of_drills_after_two_real_ones(demo: Demo, engineer: StaffPerson
         return found.id != newest.id and found.state == "passed"
 
     eventually(ran, seconds=150, what="the worker's drill passes")
+    # the page shows it, without having been loaded again, and rests when nothing runs any more
+    rows = console.page.get_by_role("region", name="Drills").get_by_role("row")
+    expect(rows.filter(has_text="passed")).to_have_count(len(told) + 1, timeout=20_000)
+    expect(rows.nth(1)).to_contain_text("passed", timeout=20_000)
+    expect(console.page.locator("[data-live]")).to_have_count(0, timeout=60_000)
+    assert console.page.evaluate("window.kept") is True
 
 
 @pytest.mark.browser
@@ -301,6 +308,30 @@ def test_backups_are_taken_filtered_and_the_runbook_kept(
         console.page.get_by_role("link", name="Download it as Markdown").click()
     assert download.value.suggested_filename == "restore-runbook.md"
     assert download.value.path().read_text().startswith("# Restoring ")
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("backed_up")
+def test_the_page_follows_a_backup_and_keeps_what_somebody_chooses_meanwhile(
+    demo: Demo, engineer: StaffPerson, consoles: Consoles
+) -> None:
+    console = consoles(engineer)
+    console.go("/backups?server=keyring")
+    rows = console.page.get_by_role("region", name="Backups").get_by_role("row")
+    before = {one.id for one in _complete(demo, "keyring")}
+    held = rows.count()
+    with engineer.client() as client:
+        client.backups.take("keyring")
+    console.go("/backups?server=keyring")
+    expect(console.page.locator("[data-live]")).to_have_count(2)
+    console.page.evaluate("window.kept = true")
+    console.page.get_by_label("Beside the schedule").select_option("settings")
+    eventually(lambda: {one.id for one in _complete(demo, "keyring")} - before, seconds=120, what="a backup")
+    expect(rows).to_have_count(held + 1, timeout=20_000)
+    expect(rows.nth(1)).to_contain_text("complete", timeout=20_000)
+    expect(console.page.get_by_label("Beside the schedule")).to_have_value("settings")
+    expect(console.page.locator("[data-live]")).to_have_count(0, timeout=60_000)
+    assert console.page.evaluate("window.kept") is True
 
 
 @pytest.mark.browser

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import anyio.to_thread
 import msgspec
-import psycopg
 import structlog
 
 from bailee.backup.age import Recipient
@@ -26,7 +26,8 @@ from bailee.backup.manifest import (
 from bailee.backup.model import POSTGRES, SERVERS, Backup, Generation, Server
 from bailee.backup.planning import Access, open_index
 from bailee.backup.repository import Repository
-from bailee.backup.schedule import RECENT, Plan, expiry, plan, planned
+from bailee.backup.schedule import RECENT, Plan, anew, credible, expiry, plan, planned
+from bailee.backup.servers import Identified, identify, verify_fit
 from bailee.backup.store import catalogue
 from bailee.backup.tools import Source, Tools
 from bailee.events import Events, Object, verb
@@ -37,6 +38,7 @@ from bailee.foundation.database import Database, OperatorReader, OperatorWriter
 from bailee.foundation.errors import Conflict, Error, FieldError, Invalid, NotFound
 from bailee.foundation.ids import new_id
 from bailee.foundation.jobs import Jobs
+from bailee.foundation.postgresql import Programs
 from bailee.foundation.principal import Principal
 from bailee.foundation.settings import BackupSettings, RotationSettings
 from bailee.ledger.note import Signer
@@ -46,7 +48,8 @@ log = structlog.get_logger()
 TAKE_JOB, VERIFY_JOB = "backup.take", "backup.verify_all"
 _LOCKS = {server: 0x62616B00 + number for number, server in enumerate(SERVERS)}
 _SETTINGS_FILES = ["bailee.toml", "root.key", "tls"]
-_INCREMENTAL_FROM = 17
+_LONGEST = timedelta(hours=12)
+"""What is said to run for longer has died, and is found to be dead by the next of its kind."""
 _DIED = "The process that took it ended."
 
 type Progress = Callable[[int], None]
@@ -57,7 +60,7 @@ class Place(msgspec.Struct, frozen=True):
 
     data: Path
     sources: dict[str, Source]
-    tools: Tools
+    programs: Programs
     repository: Repository
     signer: Signer
 
@@ -123,6 +126,10 @@ class Backups:
         """The newest backup of each server that can be restored."""
         return {server: next(iter(await catalogue.list_complete(tx, server)), None) for server in self.servers}
 
+    async def is_busy(self, tx: OperatorReader, *jobs: str) -> bool:
+        """Whether a backup or a drill runs, or was asked for; `jobs` names others that count."""
+        return await catalogue.is_awaited(tx, self._clock.now() - _LONGEST, [TAKE_JOB, VERIFY_JOB, *jobs])
+
     # --- taking ---------------------------------------------------------------------------------------
 
     async def take(
@@ -152,7 +159,7 @@ class Backups:
             if full:  # what others will rest on is kept for days
                 lasting = chosen.generation not in (Generation.HOURLY, Generation.RECENT)
                 chosen = Plan(chosen.generation if lasting else Generation.DAILY, "full", None)
-            return await self._take(server, chosen, to, progress, by)
+            return await self._take(server, chosen, present, to, progress, by)
 
     async def discover(self, *, by: Principal) -> int:
         """Takes whole backups into the catalogue that it does not know: those whose process ended before it noted them,
@@ -229,74 +236,120 @@ class Backups:
         rotation = self.rotation(server)
         if server == "settings":  # small, and of use only whole
             rotation = msgspec.structs.replace(rotation, hourly=0, weekly=0, monthly=0, yearly=0)
-        due = plan(rotation, present, self._clock.now(), extra=RECENT if server == "objects" else {})
+        now = self._clock.now()
+        present = credible(present, now)
+        due = plan(rotation, present, now, extra=RECENT if server == "objects" else {})
         if due is None and asked:
             return planned(rotation, present, Generation.HOURLY if rotation.hourly else Generation.DAILY)
         return due
 
     async def _take(
-        self, server: Server, chosen: Plan, recipients: list[Recipient], progress: Progress, by: Principal
-    ) -> Manifest | None:
-        parent = await self._base(server, chosen)
-        if chosen.parent is not None and parent is None:
-            chosen = Plan(chosen.generation, "full", None)
-        task = Task(
-            new_id(), self.place.signer.origin, server, chosen.kind, chosen.generation, chosen.parent, recipients,
-            self.settings.compression, self._clock.now,
-            lambda moment: expiry(self.rotation(server), chosen.generation, moment),
-        )  # fmt: skip
+        self, server: Server, chosen: Plan, present: list[Backup], recipients: list[Recipient], progress: Progress,
+        by: Principal,
+    ) -> Manifest | None:  # fmt: skip
+        backup_id = new_id()
         async with self._database.operator() as tx:
             await catalogue.fail_unfinished(tx, server, _DIED)
             await catalogue.insert_backup(
-                tx, task.id, server, task.kind, task.generation, task.parent, self._clock.now()
+                tx, backup_id, server, chosen.kind, chosen.generation, chosen.parent, self._clock.now()
             )
         try:
-            manifest = await self._copy(task, parent, progress)
+            now = await anyio.to_thread.run_sync(self._examine, server)
+            chosen, parent = await self._resting(server, chosen, present, now)
+            task = self._task(backup_id, server, chosen, recipients)
+            manifest = await self._copy_or_begin_anew(task, parent, now, progress)
             if manifest is None:
                 async with self._database.operator() as tx:
                     await catalogue.delete_unneeded(tx, task.id)
                 return None
             digest = await anyio.to_thread.run_sync(write_manifest, self.place.repository, manifest, self.place.signer)
-        except (Error, psycopg.Error, OSError) as error:
+        except (Error, OSError) as error:
             failure = error if isinstance(error, Error) else BackupFailed(f"{type(error).__name__} while copying.")
             async with self._database.operator() as tx:
-                await self._note_failure(tx, task, failure, by=by)
+                await self._note_failure(tx, backup_id, server, failure, by=by)
             raise failure from error
         async with self._database.operator() as tx:
             await self._note_taken(tx, manifest, digest, by=by)
-        log.info("backup taken", server=server, kind=task.kind, generation=task.generation.value, bytes=manifest.size)
+        log.info("backup taken", server=server, kind=manifest.kind, generation=manifest.generation, bytes=manifest.size)
         return manifest
 
-    async def _copy(self, task: Task, parent: Index | None, progress: Progress) -> Manifest | None:
-        place = self.place
-        if task.server == "objects":
-            base = parent or Index()
-            return await anyio.to_thread.run_sync(copy_objects, task, place.repository, place.data / "objects", base)
-        if task.server == "settings":
-            return await anyio.to_thread.run_sync(copy_settings, task, place.repository, place.data, _SETTINGS_FILES)
-        source = place.sources[task.server]
-        since = parent.manifest if parent else None
-        return await anyio.to_thread.run_sync(
-            lambda: copy_server(task, place.repository, place.tools, source, server_major(source), since, progress)
-        )
+    def _examine(self, server: Server) -> Identified | None:
+        """What a PostgreSQL server is now, and that it can be backed up; None for what is none. Blocks.
 
-    async def _base(self, server: Server, chosen: Plan) -> Index | None:
-        """What the backup rests on, opened; None when it rests on nothing, or that is of no use any more."""
-        if chosen.parent is None:
+        Raises BackupFailed, ConfigurationError.
+        """
+        if server not in POSTGRES:
             return None
+        source = self.place.sources[server]
+        found = identify(source)
+        self.place.programs.of(found.major)
+        verify_fit(source, found, [other for name, other in self.place.sources.items() if name != server])
+        return found
+
+    async def _resting(
+        self, server: Server, chosen: Plan, present: list[Backup], now: Identified | None
+    ) -> tuple[Plan, Index | None]:
+        """The plan, and what it rests on, opened. A full one when that is of no use any more."""
+        if chosen.parent is None:
+            return chosen, None
         async with self._database.operator_read() as tx:
             parent = await self.get(tx, chosen.parent)
+        if now is not None:  # upgraded, restored or made anew: there is nothing to build upon, and all is due again
+            present = [one for one in present if _is_of(one, now)]
+        if now is None or (now.summarizes and _is_of(parent, now)):
+            try:
+                return chosen, await self.listing(parent)
+            except BackupDamaged as error:
+                log.warning("the backup to build upon is damaged; taking a full one", reason=error.detail)
+                return anew(self.rotation(server), chosen.generation), None
+        due = self._plan(server, present, asked=False)
+        return Plan(due.generation if due else chosen.generation, "full", None), None
+
+    def _task(self, backup_id: UUID, server: Server, chosen: Plan, recipients: list[Recipient]) -> Task:
+        return Task(
+            backup_id, self.place.signer.origin, server, chosen.kind, chosen.generation, chosen.parent, recipients,
+            self.settings.compression, self._clock.now,
+            lambda moment: expiry(self.rotation(server), chosen.generation, moment),
+        )  # fmt: skip
+
+    async def _copy_or_begin_anew(
+        self, task: Task, parent: Index | None, now: Identified | None, progress: Progress
+    ) -> Manifest | None:
+        """A server may find that it cannot tell what has changed: it did not sum up its log for a while, say."""
+        sent: list[int] = []
+
+        def count(size: int) -> None:
+            sent.append(size)
+            progress(size)
+
         try:
-            if server in POSTGRES:
-                now = await anyio.to_thread.run_sync(identify, self.place.sources[server])
-                if now.major < _INCREMENTAL_FROM or (now.system_id, now.timeline, now.major) != (
-                    parent.system_id, parent.timeline, parent.major,
-                ):  # fmt: skip  # upgraded, restored or made anew: there is nothing to build upon
-                    return None
-            return await self.listing(parent)
-        except BackupDamaged as error:
-            log.warning("the backup to build upon is damaged; taking a full one", reason=error.detail)
-            return None
+            return await self._copy(task, parent, now, count)
+        except BackupFailed as error:
+            if now is None or task.parent is None or sent:
+                raise
+            log.warning("nothing can be built upon the backup before; taking a full one", reason=error.detail)
+        chosen = anew(self.rotation(task.server), task.generation)
+        return await self._copy(self._task(task.id, task.server, chosen, task.recipients), None, now, progress)
+
+    async def _copy(
+        self, task: Task, parent: Index | None, now: Identified | None, progress: Progress
+    ) -> Manifest | None:
+        place = self.place
+        if now is None and task.server == "settings":
+            return await anyio.to_thread.run_sync(copy_settings, task, place.repository, place.data, _SETTINGS_FILES)
+        if now is None:
+            base = parent or Index()
+            return await anyio.to_thread.run_sync(copy_objects, task, place.repository, place.data / "objects", base)
+        source, major = place.sources[task.server], now.major
+        tools, since = Tools(place.programs.of(major)), parent.manifest if parent else None
+        manifest = await anyio.to_thread.run_sync(
+            lambda: copy_server(task, place.repository, tools, source, major, since, progress)
+        )
+        part = manifest.postgres
+        if part is None or part.system_id not in ("", now.system_id):  # PostgreSQL 16 does not say it there
+            raise BackupFailed("Another server answered while the backup was taken.")
+        told = {"system_id": now.system_id, "database": source.database, "foreign": source.foreign}
+        return msgspec.structs.replace(manifest, postgres=msgspec.structs.replace(part, **told))
 
     @verb(BackupTaken, permission=SYSTEM)
     async def _note_taken(self, tx: OperatorWriter, manifest: Manifest, digest: str, *, by: Principal) -> None:
@@ -314,10 +367,12 @@ class Backups:
         await self._events.record(tx, details, by=by, on=Object("backup", str(manifest.id)))
 
     @verb(BackupFailedToRun, permission=SYSTEM)
-    async def _note_failure(self, tx: OperatorWriter, task: Task, error: Error, *, by: Principal) -> None:
-        await catalogue.fail_backup(tx, task.id, error.detail)
-        details = BackupFailedToRun(task.server, error.code)
-        await self._events.record(tx, details, by=by, on=Object("backup", str(task.id)))
+    async def _note_failure(
+        self, tx: OperatorWriter, backup_id: UUID, server: Server, error: Error, *, by: Principal
+    ) -> None:
+        await catalogue.fail_backup(tx, backup_id, error.detail)
+        details = BackupFailedToRun(server, error.code)
+        await self._events.record(tx, details, by=by, on=Object("backup", str(backup_id)))
 
     @asynccontextmanager
     async def alone(self, server: Server) -> AsyncIterator[bool]:
@@ -327,25 +382,6 @@ class Backups:
             yield bool(row and row[0])
 
 
-class Identified(msgspec.Struct, frozen=True):
-    """Which cluster a server runs."""
-
-    major: int
-    system_id: str
-    timeline: int
-
-
-def identify(source: Source) -> Identified:
-    """Raises psycopg.Error."""
-    with psycopg.connect(source.conninfo, autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT system_identifier::text, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
-        ).fetchone()
-        if row is None:
-            raise BackupFailed("The server does not say which it is.")
-        return Identified(connection.info.server_version // 10_000, str(row[0]), int(row[1]))
-
-
-def server_major(source: Source) -> int:
-    """The server's major version. Raises psycopg.Error."""
-    return identify(source).major
+def _is_of(backup: Backup, now: Identified) -> bool:
+    """Whether a backup is of the cluster that the server runs now."""
+    return (backup.system_id, backup.timeline, backup.major) == (now.system_id, now.timeline, now.major)

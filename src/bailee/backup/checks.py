@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import anyio.to_thread
-import psycopg
 
 from bailee.assurance import Facts, Finding, Verdict, check
 from bailee.assurance.markers import PREFIX
@@ -158,7 +157,7 @@ async def _probe(backups: Backups, server: str, limit: float) -> float | None:
         probed: Probed = await anyio.to_thread.run_sync(
             probe_wal, backups.place.sources[server], backups.place.repository, limit, abandon_on_cancel=True
         )
-    except (Error, psycopg.Error):
+    except Error:
         return None
     return probed.seconds
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
-import psycopg
 import structlog
 
 from bailee.access.store.accounts import list_staff_emails
@@ -36,20 +35,20 @@ from bailee.backup.probing import probe_wal
 from bailee.backup.releases import Releases
 from bailee.backup.restoring import Target, begin, complete, destroy, recover, restore_objects, restore_server
 from bailee.backup.store import restores as rows
-from bailee.backup.tools import Source
+from bailee.backup.tools import Source, Tools
 from bailee.encryption.roots import carry_root
 from bailee.events import Events, Object, verb
 from bailee.events.catalogue import DrillAsked, DrillEnded
 from bailee.events.verbs import SYSTEM
 from bailee.foundation.clock import Clock
-from bailee.foundation.cluster import Cluster, embedded_conninfo, server_account, unpack_postgresql
+from bailee.foundation.cluster import Cluster, embedded_conninfo, server_account
 from bailee.foundation.database import Database, OperatorReader, OperatorWriter
 from bailee.foundation.errors import Conflict, Error, NotFound
 from bailee.foundation.ids import new_id
 from bailee.foundation.jobs import Jobs
 from bailee.foundation.mail import Mail
 from bailee.foundation.principal import Principal
-from bailee.foundation.settings import Settings
+from bailee.foundation.settings import EMBEDDED, Settings
 
 log = structlog.get_logger()
 
@@ -121,6 +120,10 @@ class Drills:
             raise NotFound
         return found
 
+    async def is_busy(self, tx: OperatorReader) -> bool:
+        """Whether one runs, or was asked for."""
+        return await self._backups.is_busy(tx, DRILL_JOB)
+
     async def is_due(self, tx: OperatorReader) -> bool:
         """Whether the interval is over since the last drill, passed or not; a failed one is repeated after a day."""
         latest = next(iter(await rows.list_drills(tx, limit=1)), None)
@@ -162,7 +165,7 @@ class Drills:
         place, limit = self._backups.place, 4.0 * self._settings.backup.rpo_seconds
         try:
             found = [probe_wal(place.sources[server], place.repository, limit).seconds for server in POSTGRES]
-        except (KeyError, psycopg.Error):
+        except (KeyError, Error):
             return None
         return None if None in found else round(max(one for one in found if one is not None), 1)
 
@@ -189,7 +192,7 @@ class _Rehearsal:
         self._say = say
         self._clusters: list[Cluster] = []
         account = server_account(settings.data, settings.database.unprivileged_user)
-        self._target = Target(settings.data / "drill", unpack_postgresql(settings.data), account)
+        self._target = Target(settings.data / "drill", backups.place.programs, account)
         self.restored_to: datetime | None = None
         self.served_at: float | None = None
         self.tables = self.rows = self.samples = 0
@@ -201,7 +204,10 @@ class _Rehearsal:
         # 1. what to restore: the newest moment of which it is known what every table held
         main = self._fingerprint("main", None)
         prints: dict[str, Fingerprint] = {"main": main, "keyring": self._fingerprint("keyring", main.at)}
-        plans = {server: plan_server(self._access, server, None, one.point, one.lsn) for server, one in prints.items()}
+        plans = {
+            server: plan_server(self._access, server, None, one.point, one.lsn, one.system_id)
+            for server, one in prints.items()
+        }
         self.restored_to = min(one.at for one in prints.values())
         objects = plan_objects(self._access, None)
         plan = RestorePlan(plans["main"], plans["keyring"], None)
@@ -209,8 +215,8 @@ class _Rehearsal:
         begin(self._target, plan)
         for server in POSTGRES:
             self._say(f"restoring {server}, {plans[server].plain / 1e6:.0f} MB in {len(plans[server].chain)} backups")
-            restore_server(self._access, plans[server], self._target)
-            self._target.tools.verify(self._target.directory / server)
+            plans[server] = restore_server(self._access, plans[server], self._target)
+            Tools(self._target.programs.of(plans[server].major)).verify(self._target.directory / server)
         self._say(f"restoring {len(objects.objects)} objects")
         damaged = restore_objects(self._access, objects, self._target.directory / "objects")
         self.faults += [f"The object {name} is damaged." for name in damaged]
@@ -244,15 +250,14 @@ class _Rehearsal:
 
     def _try_plan(self, server: str, one: Fingerprint) -> bool:
         try:
-            plan_server(self._access, server, None, one.point, one.lsn)
+            plan_server(self._access, server, None, one.point, one.lsn, one.system_id)
         except Conflict:
             return False
         return True
 
     def _compare(self, cluster: Cluster, expected: Fingerprint) -> None:
         self._say(f"comparing {len(expected.tables)} tables of {cluster.name} row by row")
-        database = self._place.sources[cluster.name].database
-        source = Source(cluster.name, embedded_conninfo(cluster.directory, "postgres", database), database)
+        source = Source(cluster.name, embedded_conninfo(cluster.directory, "postgres"))
         self.faults += compare(source, expected)
         self.tables += len(expected.tables)
         self.rows += sum(table.rows for table in expected.tables)
@@ -300,7 +305,11 @@ def take_over(settings: Settings, copy: Path, told: Takeover) -> Rehearsed:
 def copy_environment(settings: Settings, copy: Path, port: int) -> dict[str, str]:
     """The environment of a process that works on a restored copy, with the key provider of this instance."""
     found = {name: value for name, value in os.environ.items() if not name.startswith("BAILEE_")}
-    found |= {"BAILEE_DATA": str(copy), "BAILEE_PORT": str(port), "BAILEE_BACKUP__SCHEDULED": "false"}
+    found |= {
+        "BAILEE_DATA": str(copy), "BAILEE_PORT": str(port), "BAILEE_BACKUP__SCHEDULED": "false",
+        "BAILEE_DATABASE__MAIN": EMBEDDED, "BAILEE_DATABASE__KEYRING": EMBEDDED,
+        "BAILEE_DATABASE__POSTGRES": settings.database.postgres,
+    }  # fmt: skip
     for name, value in msgspec.structs.asdict(settings.encryption).items():
         found[f"BAILEE_ENCRYPTION__{name.upper()}"] = str(value)
     return found

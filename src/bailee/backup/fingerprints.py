@@ -20,6 +20,7 @@ from bailee.backup.age import Identity
 from bailee.backup.copying import lsn
 from bailee.backup.errors import BackupFailed
 from bailee.backup.repository import Repository
+from bailee.backup.servers import refusal
 from bailee.backup.tools import Source
 from bailee.backup.volumes import Sealer, seal_signed, unseal_signed
 from bailee.foundation.ids import new_id
@@ -29,8 +30,9 @@ ROOT = "fingerprints"
 _ATTEMPTS = 40
 _PAUSE = 0.25
 _LEVEL = 3
+# Rows as text alike everywhere; and all of them: a login that row security binds is told so, not shown fewer.
 _AS_TEXT = {"TimeZone": "UTC", "DateStyle": "ISO", "bytea_output": "hex", "extra_float_digits": "1",
-            "IntervalStyle": "postgres"}  # fmt: skip
+            "IntervalStyle": "postgres", "row_security": "off"}  # fmt: skip
 
 
 class TableHash(msgspec.Struct, frozen=True):
@@ -50,6 +52,8 @@ class Fingerprint(msgspec.Struct, frozen=True):
     lsn: int
     at: datetime
     tables: list[TableHash]
+    system_id: str = ""
+    """Of which cluster; none is noted in older ones."""
 
     @property
     def name(self) -> str:
@@ -57,21 +61,30 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
 
 def take_fingerprint(source: Source) -> Fingerprint:
-    """Raises BackupFailed when the tables were never free for a moment, psycopg.Error."""
+    """Raises BackupFailed when the tables were never free for a moment, or the login may not do this."""
     point = f"bailee-{new_id()}"
-    for _ in range(_ATTEMPTS):
-        with _connection(source) as reader:
-            position, moment = _freeze(source, reader, point), datetime.now(UTC)
-            if position is not None:
-                return Fingerprint(source.name, point, position, moment, hash_tables(reader))
-        time.sleep(_PAUSE)
+    try:
+        for _ in range(_ATTEMPTS):
+            with _connection(source) as reader:
+                position, moment = _freeze(source, reader, point), datetime.now(UTC)
+                if position is not None:
+                    system_id = str(
+                        reader.execute("SELECT system_identifier FROM pg_control_system()").fetchall()[0][0]
+                    )
+                    return Fingerprint(source.name, point, position, moment, hash_tables(reader), system_id)
+            time.sleep(_PAUSE)
+    except psycopg.Error as error:
+        raise refusal(source, error) from error
     raise BackupFailed("The tables are written to without a pause; no moment could be fixed for the next drill.")
 
 
 def compare(source: Source, expected: Fingerprint) -> list[str]:
-    """What differs in a copy, one sentence a table; empty when it is the same row by row."""
-    with _connection(source) as connection:
-        found = {one.name: one for one in hash_tables(connection)}
+    """What differs in a copy, one sentence a table; empty when it is the same row by row. Raises BackupFailed."""
+    try:
+        with _connection(source) as connection:
+            found = {one.name: one for one in hash_tables(connection)}
+    except psycopg.Error as error:
+        raise refusal(source, error) from error
     faults = []
     for table in expected.tables:
         copy = found.pop(table.name, None)

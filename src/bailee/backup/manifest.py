@@ -33,6 +33,10 @@ class Postgres(msgspec.Struct, frozen=True):
     start_lsn: int
     stop_lsn: int
     segment: int
+    database: str = "bailee"
+    """Where our tables are."""
+    foreign: bool = False
+    """Whether the server was not ours: its configuration, and who its superuser is, are its own."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

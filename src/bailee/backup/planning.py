@@ -66,6 +66,11 @@ class ServerPlan(msgspec.Struct, frozen=True):
             self, stretches=stretches, wal_end=min(self.wal_end, end), wal_all=end, until=until
         )
 
+    @property
+    def major(self) -> int:
+        """The major version of PostgreSQL whose programs it takes."""
+        return self.newest.postgres.major if self.newest.postgres else 0
+
 
 class RestorePlan(msgspec.Struct, frozen=True):
     """A whole restore of both servers, and of the settings. What objects there are is encrypted: see `plan_objects`."""
@@ -86,21 +91,23 @@ class Span(msgspec.Struct, frozen=True):
 
 def list_spans(access: Access, server: str) -> list[Span]:
     """What can be restored, newest first. A backup that is damaged is left out."""
-    return [Span(server, plan.newest.id, plan.newest.taken_at, plan.until) for plan in _candidates(access, server)]
+    return [Span(server, plan.newest.id, plan.newest.taken_at, plan.until) for plan in candidates(access, server)]
 
 
 def plan_server(
-    access: Access, server: str, at: datetime | None, target: str = "", target_lsn: int = 0, *,
+    access: Access, server: str, at: datetime | None, target: str = "", target_lsn: int = 0, system_id: str = "", *,
     without: frozenset[UUID] = frozenset(),
 ) -> ServerPlan:  # fmt: skip
-    """The newest backup from before `at` whose WAL reaches that far, and that does not rest on one of `without`.
+    """The newest backup from before `at` whose WAL reaches that far; or from before the restore point `target`, which
+    lies at `target_lsn` of the cluster `system_id`. It does not rest on one of `without`.
 
     Raises RestoreRefused, RepositoryUnavailable.
     """
     reasons = []
-    for plan in _candidates(access, server, without):
+    for plan in candidates(access, server, without):
         if target:
-            if plan.newest.postgres and plan.newest.postgres.stop_lsn <= target_lsn <= plan.wal_all:
+            part = plan.newest.postgres
+            if part and part.stop_lsn <= target_lsn <= plan.wal_all and system_id in ("", part.system_id):
                 return msgspec.structs.replace(plan, target=target)
             continue
         if at is None:
@@ -171,7 +178,7 @@ def _listing(access: Access, manifest: Manifest, known: dict[str, Index]) -> Ind
     return known[str(manifest.id)]
 
 
-def _candidates(access: Access, server: str, without: frozenset[UUID] = frozenset()) -> Iterator[ServerPlan]:
+def candidates(access: Access, server: str, without: frozenset[UUID] = frozenset()) -> Iterator[ServerPlan]:
     """Each backup that is whole with what it rests on, newest first, and the WAL that goes on from it."""
     listed: dict[str, Sequence[Stretch]] = {}
     known: dict[UUID, Manifest | None] = {}

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-import psycopg
 
 from bailee.backup.age import Identity
-from bailee.backup.backups import identify
 from bailee.backup.buckets import LockedBucket
 from bailee.backup.copying import lsn
 from bailee.backup.manifest import Index, Manifest
 from bailee.backup.repository import Repository
+from bailee.backup.servers import identify, session
 from bailee.backup.tools import Source
 from bailee.backup.volumes import unseal, volume_name
 from bailee.backup.wal import SEGMENT, covered_to, list_stretches, prefix_of
@@ -45,9 +44,9 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def probe_wal(source: Source, repository: Repository, limit: float) -> Probed:
-    """Writes a message to the server's WAL, and looks into the repository until it has it. Raises psycopg.Error."""
+    """Writes a message to the server's WAL, and looks into the repository until it has it. Raises BackupFailed."""
     now = identify(source)
-    with psycopg.connect(source.conninfo, autocommit=True) as connection:
+    with session(source) as connection:
         row = connection.execute("SELECT pg_logical_emit_message(true, 'bailee', 'probe')").fetchone()
         flushed = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
     wanted = max(lsn(str(row[0])) if row else 0, lsn(str(flushed[0])) if flushed else 0)

@@ -32,6 +32,7 @@ from bailee.backup.copying import chunk_name
 from bailee.backup.errors import BackupDamaged, KeyRefused, RepositoryUnavailable, RestoreRefused
 from bailee.backup.manifest import Index, Manifest, StoredObject
 from bailee.backup.planning import Access, RestorePlan, ServerPlan, open_index, plan_server
+from bailee.backup.settling import leave_configuration, settle
 from bailee.backup.tarindex import Entry, slices
 from bailee.backup.tools import Tools
 from bailee.backup.volumes import WORKERS, open_volume, unpack, unseal
@@ -39,6 +40,7 @@ from bailee.backup.wal import WalDamaged, fetch_segments
 from bailee.foundation.cluster import UNFINISHED, Cluster, SystemAccount
 from bailee.foundation.direct import pwrite_all, pwrite_direct
 from bailee.foundation.errors import ConfigurationError, Error, StorageFull
+from bailee.foundation.postgresql import Programs
 
 log = structlog.get_logger()
 
@@ -64,27 +66,20 @@ class Target(msgspec.Struct, frozen=True):
     """Where a copy is made, with whose programs and as which account."""
 
     directory: Path
-    root: Path
+    programs: Programs
     account: SystemAccount
 
-    def cluster(self, server: str) -> Cluster:
-        return Cluster(server, self.directory / server, self.root, self.account)
-
-    @property
-    def tools(self) -> Tools:
-        return Tools(self.root)
+    def cluster(self, plan: ServerPlan) -> Cluster:
+        return Cluster(plan.server, self.directory / plan.server, self.programs.of(plan.major), self.account)
 
 
 def begin(target: Target, plan: RestorePlan) -> None:
-    """Step 1. Raises RestoreRefused for a directory that is not empty, a wrong version, or too little room."""
-    major = target.root.name.removeprefix("postgresql-").split(".")[0]
+    """Step 1. Raises RestoreRefused for a directory that is not empty, programs that lack, or too little room."""
     for one in (plan.main, plan.keyring):
-        part = one.newest.postgres
-        if part is not None and str(part.major) != major:
-            raise RestoreRefused(
-                f"The backup of {one.server} is of PostgreSQL {part.major}, and this Bailee brings {major}. Restore it "
-                f"with a Bailee of its time, and upgrade with pg_upgrade, or give a backup taken since the upgrade."
-            )
+        try:
+            target.programs.of(one.major)
+        except ConfigurationError as error:
+            raise RestoreRefused(f"The backup of {one.server} is of PostgreSQL {one.major}. {error.detail}") from None
     directory = target.directory
     if directory.exists() and any(directory.iterdir()):
         raise RestoreRefused(f"{directory} is not empty. Restore into a new directory: what is there is not touched.")
@@ -93,8 +88,17 @@ def begin(target: Target, plan: RestorePlan) -> None:
         directory.chmod(0o711)
     except OSError as error:
         raise RestoreRefused(f"{directory} cannot be made: {error.strerror}.") from None
-    _verify_room(directory, sum(one.plain + one.wal_end - _start_lsn(one) for one in (plan.main, plan.keyring)))
+    _verify_room(
+        directory,
+        sum(one.plain + _joining(target, one) + one.wal_end - _start_lsn(one) for one in (plan.main, plan.keyring)),
+    )
     (directory / UNFINISHED).write_text("bailee restore 1\n")
+
+
+def _joining(target: Target, plan: ServerPlan) -> int:
+    """How many bytes it takes, beside them, to join backups that rest on each other."""
+    copied = len(plan.chain) > 1 and not Tools(target.programs.of(plan.major)).links
+    return plan.chain[0].plain if copied else 0
 
 
 def restore_server(access: Access, plan: ServerPlan, target: Target, progress: Progress = _quiet) -> ServerPlan:
@@ -142,7 +146,7 @@ def _lay_parts(access: Access, plan: ServerPlan, target: Target, progress: Progr
         except BackupDamaged as error:
             raise _Damaged(error.detail, manifest.id) from None
     if len(parts) > 1:
-        target.tools.combine(parts, directory)
+        Tools(target.programs.of(plan.major)).combine(parts, directory)
 
 
 def _lay_wal(access: Access, plan: ServerPlan, target: Target) -> ServerPlan:
@@ -272,7 +276,11 @@ def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
 
     Raises RestoreRefused when the server does not get there.
     """
-    cluster = target.cluster(plan.server)
+    cluster = target.cluster(plan)
+    part = plan.newest.postgres
+    foreign = part is not None and part.foreign
+    if foreign:
+        leave_configuration(cluster.directory)
     for lock in cluster.directory.glob(".s.PGSQL.*.lock"):  # our sockets lie in the cluster, and their locks with them
         lock.unlink()
     for old in (cluster.directory / "log").glob("*.log"):  # what is read below is of this start
@@ -289,8 +297,9 @@ def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
         aimed["recovery_target_name"] = plan.target
     elif plan.at is not None:
         aimed["recovery_target_time"] = plan.at.astimezone(UTC).isoformat()
+    start = cluster.replay if foreign else cluster.start
     try:
-        cluster.start(aimed, seconds=_RECOVERY_SECONDS)
+        start(aimed, seconds=_RECOVERY_SECONDS)
     except ConfigurationError as error:
         if plan.at is None or not _said(cluster, _ENDED_BEFORE):
             raise RestoreRefused(f"{plan.server} did not recover: {error.detail}") from None
@@ -299,7 +308,9 @@ def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
                 fetch_wal(access, plan, wal, plan.wal_end, plan.wal_all)
             return recover(access, msgspec.structs.replace(plan, wal_end=plan.wal_all), target)
         # Nothing was committed between the last of the WAL and the moment: its end is the state of the moment.
-        cluster.start(options, seconds=_RECOVERY_SECONDS)
+        start(options, seconds=_RECOVERY_SECONDS)
+    if part is not None and foreign:
+        settle(cluster, part.database)
     return cluster
 
 

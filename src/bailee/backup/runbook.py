@@ -6,6 +6,7 @@ import msgspec
 
 from bailee.backup.backups import Backups
 from bailee.backup.model import Drill
+from bailee.foundation.postgresql import programs_of
 from bailee.foundation.settings import RepositorySettings, Settings
 
 
@@ -16,6 +17,9 @@ def runbook(settings: Settings, backups: Backups, latest: Drill | None) -> str:
     second = backup.offsite
     offsite = "none is set" if second is None else second.path or f"{second.endpoint}/{second.bucket}/{second.prefix}"
     source = f" --repository {place}" if backup.repository.kind == "folder" else ""
+    installations = programs_of(settings.data, settings.database.postgres).installations
+    programs = "".join(f" --postgres {one}" for one in installations)
+    taken = f", and PostgreSQL as in {', '.join(map(str, installations))}" if installations else ""
     measured = "No drill has passed yet: how long this takes was not measured."
     if latest is not None and latest.state == "passed":
         measured = (
@@ -39,7 +43,7 @@ Backups lie in {place}. Second place: {offsite}. {measured}
 
 - The recovery kit, on paper or from the safe; or two people of staff who may request and approve a release, while this
   instance still runs.
-- A Linux machine with this version of Bailee, and access to the repository.
+- A Linux machine with this version of Bailee{taken}, and access to the repository.
 - A reason to open backups: recovery of the service, or a legal duty to retain data. Nothing else.
 
 ## With the recovery kit
@@ -47,7 +51,7 @@ Backups lie in {place}. Second place: {offsite}. {measured}
 1. Type or copy the kit into a file that only you can read: `umask 077; cat > kit.txt`{_reaching(backup.repository)}
 2. See what there is: `bailee restore --list --kit kit.txt{source}`
 3. Restore into a new directory:
-   `bailee restore --kit kit.txt{source} --purpose disaster_recovery --to /var/lib/bailee-restored`
+   `bailee restore --kit kit.txt{source} --purpose disaster_recovery{programs} --to /var/lib/bailee-restored`
    Add `--at 2026-01-31T12:00:00Z` for a moment. Without it, the newest state there is.
 4. With the old instance down for good, start it: `BAILEE_DATA=/var/lib/bailee-restored bailee up`
 5. Take a full backup at once: `bailee backup take --full`
@@ -60,7 +64,7 @@ What was erased since that moment is erased again before the copy opens; session
 1. One requests: `bailee backup release request disaster_recovery --reason "…"`
 2. Another approves: `bailee backup release approve ID`
 3. Within four hours, once, on this machine:
-   `bailee restore --release ID --to /var/lib/bailee-restored`
+   `bailee restore --release ID{programs} --to /var/lib/bailee-restored`
 
 ## By hand, without Bailee
 

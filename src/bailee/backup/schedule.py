@@ -15,6 +15,7 @@ from bailee.backup.model import Backup, Generation, Kind
 from bailee.foundation.settings import RotationSettings
 
 _ORDER = list(Generation)
+_AHEAD = timedelta(hours=1)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -44,8 +45,9 @@ def plan(
 ) -> Plan | None:
     """The most lasting backup that is due, of a server whose complete backups are `present`; None for nothing."""
     kept = {**extra, **keeps(rotation)}
+    present = credible(present, now)
     for generation in sorted(kept, key=_ORDER.index, reverse=True):
-        # The clock may have been set back: what was taken later than now counts as taken now.
+        # The clock may have been set back a little: what was taken later than now counts as taken now.
         done = any(
             _rank(one) >= _ORDER.index(generation)
             and _period(generation, min(one.began_at, now)) == _period(generation, now)
@@ -56,9 +58,17 @@ def plan(
     return None
 
 
+def credible(present: Sequence[Backup], now: datetime) -> list[Backup]:
+    """Without those that a clock which ran far ahead has dated: they would stand for every period until their date.
+
+    They can be restored, and go when their time is up; but nothing waits for them, and nothing rests on them.
+    """
+    return [one for one in present if one.began_at <= now + _AHEAD]
+
+
 def planned(rotation: RotationSettings, present: Sequence[Backup], generation: Generation) -> Plan:
     """A backup of this generation, with what it rests on."""
-    lowest_full = Generation.WEEKLY if rotation.weekly else Generation.DAILY
+    lowest_full = _lowest_full(rotation)
     if _ORDER.index(generation) >= _ORDER.index(lowest_full):
         return Plan(generation, "full", None)
     needed = Generation.DAILY if generation in (Generation.HOURLY, Generation.RECENT) else lowest_full
@@ -66,6 +76,16 @@ def planned(rotation: RotationSettings, present: Sequence[Backup], generation: G
     if not bases:
         return Plan(generation, "full", None)
     return Plan(generation, "incremental", max(bases, key=lambda one: one.began_at).id)
+
+
+def anew(rotation: RotationSettings, generation: Generation) -> Plan:
+    """A full backup in place of one that cannot rest on what it should: one that all later ones can rest on."""
+    return Plan(max(generation, _lowest_full(rotation), key=_ORDER.index), "full", None)
+
+
+def _lowest_full(rotation: RotationSettings) -> Generation:
+    """From which generation on a backup is a full one, on which others rest."""
+    return Generation.WEEKLY if rotation.weekly else Generation.DAILY
 
 
 def expiry(rotation: RotationSettings, generation: Generation, taken_at: datetime) -> datetime:

@@ -17,16 +17,18 @@ from bailee.backup.letters import Letters
 from bailee.backup.releases import Releases
 from bailee.backup.replay import AccessReplayer, Replay, SubjectReplayer
 from bailee.backup.rotation import Rotation
-from bailee.backup.tools import Source, Tools, database_of
+from bailee.backup.tools import Source
 from bailee.backup.upkeep import Upkeep
 from bailee.encryption.service import Keyring
 from bailee.events import Events
 from bailee.foundation.clock import Clock
-from bailee.foundation.cluster import embedded_conninfo, unpack_postgresql
-from bailee.foundation.database import Database
+from bailee.foundation.cluster import embedded_conninfo
+from bailee.foundation.database import Database, parts_of, verified_conninfo
+from bailee.foundation.errors import ConfigurationError
 from bailee.foundation.jobs import Jobs
 from bailee.foundation.mail import Mail
 from bailee.foundation.objects import Objects
+from bailee.foundation.postgresql import programs_of
 from bailee.foundation.settings import EMBEDDED, Settings
 from bailee.ledger.note import Signer
 from bailee.ledger.service import Ledger
@@ -61,7 +63,8 @@ def compose(
     """Builds them. Raises ConfigurationError."""
     repository = open_repository(settings.backup.repository, settings.data)
     offsite = open_repository(settings.backup.offsite, settings.data) if settings.backup.offsite else None
-    place = Place(settings.data, sources(settings), Tools(unpack_postgresql(settings.data)), repository, signer)
+    programs = programs_of(settings.data, settings.database.postgres)
+    place = Place(settings.data, sources(settings), programs, repository, signer)
     letters = Letters(settings.base_url)
     keys = BackupKeys(keyring, ledger, events, repository.place, clock)
     backups = Backups(database, place, keys, events, jobs, settings.backup, clock)
@@ -89,8 +92,21 @@ def compose(
 
 
 def sources(settings: Settings) -> dict[str, Source]:
-    """How the servers are reached for backups: as superuser where they are ours, else by the logins that are set."""
+    """How the servers are reached for backups: as superuser where they are ours, else by the logins that are set.
+
+    Raises ConfigurationError for a URL that will not do.
+    """
     if settings.database.main == EMBEDDED:
         return {name: Source(name, embedded_conninfo(settings.data / name, "postgres")) for name in ("main", "keyring")}
     given = {"main": settings.backup.main_url, "keyring": settings.backup.keyring_url}
-    return {name: Source(name, url, database_of(url)) for name, url in given.items() if url}
+    return {name: _foreign(name, url) for name, url in given.items() if url}
+
+
+def _foreign(name: str, url: str) -> Source:
+    setting = f"backup.{name}_url"
+    conninfo, parts = verified_conninfo(setting, url), parts_of(setting, url)
+    if not parts.get("user") or not parts.get("dbname"):
+        raise ConfigurationError(f"{setting} names the user, and the database that has Bailee's tables.")
+    if "sslpassword" in parts:  # it would stand in the arguments of a process
+        raise ConfigurationError(f"{setting}: a client key with a passphrase cannot be used; guard its file.")
+    return Source(name, conninfo, str(parts["dbname"]), foreign=True)

@@ -11,17 +11,23 @@ import msgspec
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bailee.backup.errors import BackupFailed
+from bailee.foundation.postgresql import major_of
 
 _PIPE = 1024 * 1024
 _SAID = 300
+_LINKS_FROM = 18
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A server to back up: a login that may replicate, and read everything in our database there."""
+    """A server to back up: a login that may replicate, and read everything in our database there.
+
+    `foreign`: one that is not ours; how it is set up, and who its superuser is, is not known.
+    """
 
     name: str
     conninfo: str
     database: str = "bailee"
+    foreign: bool = False
 
 
 class Tools:
@@ -29,6 +35,11 @@ class Tools:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    @property
+    def links(self) -> bool:
+        """Whether joining backups takes hardly any room beside them."""
+        return major_of(self._root) >= _LINKS_FROM
 
     def start_backup(self, source: Source, label: str, since: Path | None) -> subprocess.Popen[bytes]:
         """pg_basebackup, its tar on standard output with the WAL it needs; `since` is the manifest it builds upon."""
@@ -50,9 +61,11 @@ class Tools:
     def combine(self, directories: list[Path], target: Path) -> None:
         """pg_combinebackup: a full backup and what was built upon it become one data directory. Raises BackupFailed.
 
-        Files that did not change are linked, not copied: the directories are of no use afterwards.
+        From PostgreSQL 18 on files that did not change are linked, not copied: the directories are of no use
+        afterwards.
         """
-        self._run("pg_combinebackup", "--link", "--no-sync", "-o", str(target), *map(str, directories))
+        how = ("--link",) if self.links else ()
+        self._run("pg_combinebackup", *how, "--no-sync", "-o", str(target), *map(str, directories))
 
     def verify(self, directory: Path) -> None:
         """pg_verifybackup, over every file but the WAL. Raises BackupFailed."""
@@ -73,11 +86,6 @@ class Tools:
         }  # fmt: skip
 
 
-def database_of(url: str) -> str:
-    """The database that a URL names."""
-    return str(conninfo_to_dict(url).get("dbname") or "bailee")
-
-
 def last_words(said: str) -> str:
     """The line that says what was wrong."""
     lines = [line.strip() for line in said.splitlines() if "error:" in line or "FATAL" in line]
@@ -85,4 +93,5 @@ def last_words(said: str) -> str:
 
 
 def _without_password(conninfo: str) -> str:
-    return make_conninfo(conninfo, password=None)
+    """What may be read by everybody who lists processes."""
+    return make_conninfo("", **{key: part for key, part in conninfo_to_dict(conninfo).items() if key != "password"})

@@ -20,16 +20,17 @@ from contextlib import ExitStack, contextmanager
 
 import msgspec
 import structlog
-from psycopg.conninfo import conninfo_to_dict
 
 from bailee import __version__
 from bailee.assembly import open_services
 from bailee.encryption.tls import ensure_certificates
 from bailee.events.catalogue import Migrated, Started, Stopped
 from bailee.foundation.clock import Clock
-from bailee.foundation.cluster import Cluster, DataDirectory, die_with_parent, server_account, unpack_postgresql
+from bailee.foundation.cluster import Cluster, DataDirectory, die_with_parent, server_account
+from bailee.foundation.database import parts_of
 from bailee.foundation.errors import ConfigurationError, Error
 from bailee.foundation.migrate import ensure_roles, migrate
+from bailee.foundation.postgresql import programs_of
 from bailee.foundation.principal import system
 from bailee.foundation.settings import EMBEDDED, Settings
 
@@ -74,7 +75,7 @@ def run_migrations(settings: Settings) -> list[str]:
 
 def login_of(url: str) -> str:
     """The user of a PostgreSQL URL. Raises ConfigurationError."""
-    user = conninfo_to_dict(url).get("user")
+    user = parts_of("A database URL", url).get("user")
     if not user:
         raise ConfigurationError("A database URL names its user.")
     return str(user)
@@ -102,11 +103,12 @@ def running_clusters(settings: Settings) -> Iterator[list[Cluster]]:
 
 
 def _clusters(settings: Settings) -> tuple[Cluster, Cluster]:
-    root = unpack_postgresql(settings.data)
+    programs = programs_of(settings.data, settings.database.postgres)
     account = server_account(settings.data, settings.database.unprivileged_user)
+    main, keyring = settings.data / "main", settings.data / "keyring"
     return (
-        Cluster("main", settings.data / "main", root, account),
-        Cluster("keyring", settings.data / "keyring", root, account),
+        Cluster("main", main, programs.for_directory(main), account),
+        Cluster("keyring", keyring, programs.for_directory(keyring), account),
     )
 
 

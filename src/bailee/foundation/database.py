@@ -12,10 +12,11 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import BaseRowFactory, RowMaker, scalar_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from bailee.foundation.errors import Conflict, Error, Invalid, StorageFull, Unavailable
+from bailee.foundation.errors import ConfigurationError, Conflict, Error, Invalid, StorageFull, Unavailable
 from bailee.foundation.ids import TenantId
 
 type Connection = psycopg.AsyncConnection[Any]
@@ -32,6 +33,32 @@ SESSION = {
     "search_path": "bailee,jobs",
     "timezone": "UTC",
 }
+
+
+def parts_of(setting: str, url: str) -> dict[str, str | int | None]:
+    """A PostgreSQL URL, taken apart. Raises ConfigurationError.
+
+    What libpq says of one that it cannot read may repeat the password in it, so it is not said.
+    """
+    try:
+        return conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ConfigurationError(
+            f"{setting} is no PostgreSQL URL. Percent-encode what is special in its password, such as %25 for %."
+        ) from None
+
+
+def verified_conninfo(setting: str, url: str) -> str:
+    """A PostgreSQL URL that verifies its server's certificate, or that stays on this machine's sockets.
+
+    Raises ConfigurationError for one that cannot be read, or without TLS.
+    """
+    parts = parts_of(setting, url)
+    if str(parts.get("host") or "").startswith("/"):
+        return make_conninfo(url)
+    if parts.get("sslmode") not in (None, "verify-full"):
+        raise ConfigurationError(f"{setting} takes sslmode=verify-full: the server's certificate is verified.")
+    return make_conninfo(url, sslmode="verify-full", sslrootcert=parts.get("sslrootcert") or "system")
 
 
 class Reader:

@@ -62,6 +62,9 @@ class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pool_size: int = 12
     unprivileged_user: str = ""
     """System account that runs embedded PostgreSQL when we are root; default bailee, made when missing."""
+    postgres: str = ""
+    """PostgreSQL installations of your own, such as `/usr/lib/postgresql/17`, several with colons between them: their
+    programs back up, restore and serve clusters of their major versions, beside the version that Bailee brings."""
 
 
 class Encryption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -378,6 +381,11 @@ def _verify(settings: Settings) -> None:
         settings.encryption.openbao_url.startswith("https://") and settings.encryption.openbao_token_file
     ):
         raise ConfigurationError("encryption.root = openbao needs openbao_url (https) and openbao_token_file.")
+    if not all(Path(part).is_absolute() for part in settings.database.postgres.split(os.pathsep) if part):
+        raise ConfigurationError(
+            "database.postgres names directories of PostgreSQL installations by their absolute paths, such as "
+            "/usr/lib/postgresql/17, with a colon between two."
+        )
     for network in settings.access.trusted_proxies:
         _verify_network(network)
     if settings.mail.host:

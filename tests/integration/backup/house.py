@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from bailee.backup.planning import Access
 from bailee.backup.schedule import wal_keep
 from bailee.backup.wal import Receiver, current_lsn, receiving
 from bailee.cli.processes import run_migrations, running_clusters
-from bailee.foundation.settings import BackupSettings, Settings
+from bailee.foundation.settings import EMBEDDED, BackupSettings, Settings, load_settings
 from tests.integration.rig import SYSTEM
 from tests.postgres import data_directory
 
@@ -29,12 +29,16 @@ WAL_SECONDS = 0.5
 
 
 class House:
-    """An instance with embedded servers, its recovery kit, and a worker's part in storing WAL."""
+    """An instance, its recovery kit, and a worker's part in storing WAL.
 
-    def __init__(self, settings: Settings, services: Services, kit: Path) -> None:
+    `programs`: the PostgreSQL installations that whoever restores it has to name.
+    """
+
+    def __init__(self, settings: Settings, services: Services, kit: Path, programs: tuple[Path, ...] = ()) -> None:
         self.settings = settings
         self.services = services
         self.kit = kit
+        self.programs = programs
 
     @property
     def repository(self) -> Path:
@@ -55,10 +59,14 @@ class House:
 
     async def settle(self) -> None:
         """Waits until the log is numbered, the journal written, and the WAL of both servers stored."""
+        await self.settle_log()
+        await self.store_wal()
+
+    async def settle_log(self) -> None:
+        """Waits until the log is numbered and the journal written."""
         while await self.services.sequencer.step():
             pass
         await self.services.backup.journal.write()
-        await self.store_wal()
 
     async def store_wal(self) -> None:
         """Stores what both servers have written so far."""
@@ -89,13 +97,16 @@ class House:
                 stack.enter_context(receiving(receiver))
             yield flush
 
-    async def command(self, *arguments: str, data: Path | None = None, check: bool = True) -> "Said":
-        """Runs `bailee` as an operator would."""
-        return await asyncio.to_thread(self._command, arguments, data or self.settings.data, check)
+    async def command(
+        self, *arguments: str, data: Path | None = None, check: bool = True, change: Mapping[str, str] = {}
+    ) -> "Said":
+        """Runs `bailee` as an operator would; `change` are variables of its environment beside those of this house."""
+        environment = {**self.environment(data or self.settings.data), **change}
+        return await asyncio.to_thread(self._command, arguments, environment, check)
 
-    def _command(self, arguments: tuple[str, ...], data: Path, check: bool) -> "Said":
+    def _command(self, arguments: tuple[str, ...], environment: dict[str, str], check: bool) -> "Said":
         answer = subprocess.run(
-            [sys.executable, "-m", "bailee.cli", *arguments], env=self.environment(data), capture_output=True,
+            [sys.executable, "-m", "bailee.cli", *arguments], env=environment, capture_output=True,
             text=True, check=False, timeout=120,
         )  # fmt: skip
         assert not check or answer.returncode == 0, answer.stderr
@@ -119,18 +130,26 @@ class House:
         """`bailee restore` with the kit, from a machine that has nothing else."""
         moment = ("--at", at.isoformat()) if at else ()
         folder = self.settings.backup.repository.kind == "folder"
+        programs = [part for root in self.programs for part in ("--postgres", str(root))]
         return await self.command(
             "restore", "--kit", str(kit or self.kit), *(("--repository", str(self.repository)) if folder else ()),
-            "--purpose", purpose, "--to", str(to), *moment, data=to.with_name(f"{to.name}.none"), check=check,
+            "--purpose", purpose, "--to", str(to), *moment, *programs, data=to.with_name(f"{to.name}.none"),
+            check=check,
         )  # fmt: skip
 
     @asynccontextmanager
     async def opened(self, directory: Path) -> AsyncIterator[Services]:
         """The services of a restored copy."""
         settings = msgspec.structs.replace(self.settings, data=directory)
+        if settings.database.main != EMBEDDED:  # the copy knows better where its servers are
+            settings = load_settings({"BAILEE_DATA": str(directory)})
         with running_clusters(settings):
             async with open_services(settings) as services:
                 yield services
+
+    def logs(self) -> str:
+        """Everything that its commands have logged."""
+        return "".join(path.read_text() for path in sorted((self.settings.data / "logs").glob("*.log*")))
 
     def stored(self, part: str = "") -> list[Path]:
         """The repository's files, those with `part` in their names."""
@@ -155,18 +174,25 @@ async def open_house(change: Callable[[BackupSettings], BackupSettings] = lambda
     with data_directory() as data:
         settings = Settings(data=data, backup=change(BackupSettings(wal_seconds=WAL_SECONDS)))
         with running_clusters(settings):
-            await asyncio.to_thread(run_migrations, settings)
-            async with open_services(settings) as services:
-                listener = asyncio.create_task(services.keyring.listen())
-                async with services.database.operator() as tx:
-                    kit = data / "kit.txt"
-                    kit.write_text(await services.backup.keys.make_recovery_key(tx, by=SYSTEM))
-                try:
-                    yield House(settings, services, kit)
-                finally:
-                    listener.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await listener
+            async with housed(settings) as house:
+                yield house
+
+
+@asynccontextmanager
+async def housed(settings: Settings, programs: tuple[Path, ...] = ()) -> AsyncIterator[House]:
+    """The instance of these settings, whose servers run; migrated, with a recovery key."""
+    await asyncio.to_thread(run_migrations, settings)
+    async with open_services(settings) as services:
+        listener = asyncio.create_task(services.keyring.listen())
+        async with services.database.operator() as tx:
+            kit = settings.data / "kit.txt"
+            kit.write_text(await services.backup.keys.make_recovery_key(tx, by=SYSTEM))
+        try:
+            yield House(settings, services, kit, programs)
+        finally:
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from bailee.backup.age import new_identity
 from bailee.backup.errors import RestoreRefused
 from bailee.backup.planning import plan_restore
 from bailee.backup.restoring import Target, begin
-from bailee.foundation.cluster import UNFINISHED, server_account, unpack_postgresql
+from bailee.foundation.cluster import UNFINISHED, server_account
+from bailee.foundation.postgresql import Programs
 from tests.integration.backup.house import House, elsewhere, now
 from tests.integration.rig import create_tenant
 
@@ -100,8 +101,8 @@ async def test_a_backup_of_another_major_version_is_refused_with_what_to_do(back
     changed = msgspec.structs.replace(plan, main=msgspec.structs.replace(plan.main, chain=[older]))
     with elsewhere() as copy:
         data = backed_up.settings.data
-        target = Target(copy, unpack_postgresql(data), server_account(data))
-        with pytest.raises(RestoreRefused, match=r"PostgreSQL 17.*brings 18"):
+        target = Target(copy, Programs(data), server_account(data))
+        with pytest.raises(RestoreRefused, match=r"PostgreSQL 17.*those of 18.*--postgres"):
             begin(target, changed)
         assert not copy.exists()
 

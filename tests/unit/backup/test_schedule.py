@@ -43,12 +43,24 @@ def test_daily_rests_on_the_newest_full_and_hourly_on_the_newest_day() -> None:
 
 
 def test_a_clock_that_was_set_back_neither_stops_nor_floods() -> None:
-    ahead = _taken(Generation.MONTHLY, NOW + timedelta(days=400))
+    ahead = _taken(Generation.MONTHLY, NOW + timedelta(minutes=59))
     assert plan(MAIN, [ahead], NOW) is None  # it counts as taken now
-    assert plan(MAIN, [ahead], NOW + timedelta(hours=1)) is None
-    later = plan(MAIN, [ahead], NOW + timedelta(days=440))
+    assert plan(MAIN, [ahead], NOW + timedelta(minutes=29)) is None
+    later = plan(MAIN, [ahead], NOW + timedelta(hours=2))
     assert later is not None
-    assert later.kind == "full"
+    assert (later.generation, later.parent) == (Generation.HOURLY, ahead.id)
+
+
+def test_what_a_clock_far_ahead_has_dated_stops_nothing_and_carries_nothing() -> None:
+    ahead = _taken(Generation.MONTHLY, NOW + timedelta(days=400))
+    first = plan(MAIN, [ahead], NOW)
+    assert first is not None
+    assert (first.generation, first.kind, first.parent) == (Generation.MONTHLY, "full", None)
+    taken = _taken(Generation.MONTHLY, NOW)
+    assert plan(MAIN, [ahead, taken], NOW) is None
+    hourly = plan(MAIN, [ahead, taken], NOW + timedelta(hours=1))
+    assert hourly is not None
+    assert hourly.parent == taken.id
 
 
 def test_what_others_rest_on_is_kept_longer_than_they_are() -> None:

@@ -95,3 +95,9 @@ def test_faulty_file_is_refused(data: str, content: bytes) -> None:
     Path(data, "bailee.toml").write_bytes(content)
     with pytest.raises(ConfigurationError):
         load_settings({"BAILEE_DATA": data})
+
+
+@pytest.mark.parametrize("value", ["../pg16", "/usr/lib/postgresql/17:pg16"])
+def test_installations_of_postgresql_are_named_by_absolute_paths(data: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="absolute paths"):
+        load_settings({"BAILEE_DATA": data, "BAILEE_DATABASE__POSTGRES": value})

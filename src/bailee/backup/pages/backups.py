@@ -118,6 +118,7 @@ async def _listed(
         newest = await backups.newest(tx)
         keys = await backup_keys.every(tx)
         fresh = await _last_look(tx, assurance)
+        busy = cursor is None and await backups.is_busy(tx)
     now = clock.now()
     return page(
         "backups_list.html", principal, notice=notice, error=error, which=which, servers=list(backups.servers),
@@ -127,7 +128,7 @@ async def _listed(
         key=next((one for one in keys if one.retired_at is None), None),
         retired=[one for one in keys if one.retired_at is not None],
         place=backups.place.repository.place, offsite=settings.backup.offsite is not None,
-        rpo=_rpo_state(fresh, now), rpo_seconds=settings.backup.rpo_seconds,
+        busy=busy, rpo=_rpo_state(fresh, now), rpo_seconds=settings.backup.rpo_seconds,
     )  # fmt: skip
 
 

@@ -40,10 +40,11 @@ async def _listed(
 ) -> Template:  # fmt: skip
     async with database.operator_read() as tx:
         rows = await drills.page(tx, before=decode_id_cursor(cursor), limit=PAGE_ROWS + 1)
+        busy = cursor is None and await drills.is_busy(tx)
     shown = page_of(rows, PAGE_ROWS, lambda one: one.id)
     return page(
         "backups_drills.html", principal, notice=notice, error=error, drills=shown, later=cursor is not None,
-        trends=trends_of(shown.items, settings.backup.rpo_seconds), width=WIDTH, height=HEIGHT,
+        busy=busy, trends=trends_of(shown.items, settings.backup.rpo_seconds), width=WIDTH, height=HEIGHT,
         drill_days=settings.backup.drill_days, rpo_seconds=settings.backup.rpo_seconds,
     )  # fmt: skip
 

@@ -36,12 +36,13 @@ async def complete_backup(tx: OperatorWriter, manifest: Manifest, sha256: str) -
     postgres = manifest.postgres
     await tx.run(
         """
-        UPDATE backups SET state = 'complete', began_at = %s, taken_at = %s, expires_at = %s, plain = %s, size = %s,
-            manifest_sha256 = %s, timeline = %s, system_id = %s, major = %s
+        UPDATE backups SET state = 'complete', kind = %s, generation = %s, parent_id = %s, began_at = %s, taken_at = %s,
+            expires_at = %s, plain = %s, size = %s, manifest_sha256 = %s, timeline = %s, system_id = %s, major = %s
         WHERE backup_id = %s
         """,
         (
-            manifest.began_at, manifest.taken_at, manifest.expires_at, manifest.plain, manifest.size, sha256,
+            manifest.kind, manifest.generation, manifest.parent, manifest.began_at, manifest.taken_at,
+            manifest.expires_at, manifest.plain, manifest.size, sha256,
             postgres.timeline if postgres else None, postgres.system_id if postgres else None,
             postgres.major if postgres else None, manifest.id,
         ),
@@ -159,6 +160,20 @@ async def list_unverified(tx: OperatorReader, limit: int) -> list[Backup]:
         _BACKUP + " WHERE state = 'complete' AND verified_at IS NULL ORDER BY backup_id LIMIT %s",
         (limit,),
     )
+
+
+async def is_awaited(tx: OperatorReader, since: datetime, jobs: list[str]) -> bool:
+    """Whether a backup began since then and still runs, or one of these jobs waits to be run soon, or is."""
+    found: bool = await tx.value(
+        """
+        SELECT EXISTS (SELECT FROM backups WHERE state = 'running' AND began_at > %(since)s)
+            OR EXISTS (SELECT FROM backup_drills WHERE state = 'running' AND began_at > %(since)s)
+            OR EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = ANY(%(jobs)s) AND status IN ('todo', 'doing')
+                         AND coalesce(scheduled_at, now()) < now() + interval '1 minute')
+        """,
+        {"since": since, "jobs": jobs},
+    )
+    return found
 
 
 async def count_resting_on(tx: OperatorReader, backup_id: UUID) -> int:

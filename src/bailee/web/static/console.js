@@ -74,13 +74,19 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// A part of a page that is renewed while somebody looks at it.
+// Parts of a page that are renewed while somebody looks at them, until one comes that is not to be renewed any more.
+async function pageAt(path) {
+  const answer = await fetch(path).catch(() => null);
+  if (!answer || !answer.ok || answer.redirected) return null;
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
 setInterval(async () => {
+  const pages = new Map();
   for (const part of document.querySelectorAll("[data-live]")) {
     if (document.hidden || part.contains(document.activeElement)) continue;
-    const answer = await fetch(part.dataset.live).catch(() => null);
-    if (!answer || !answer.ok || answer.redirected) continue;
-    const made = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
+    const path = part.dataset.live;
+    if (!pages.has(path)) pages.set(path, await pageAt(path));
+    const made = pages.get(path)?.querySelector(part.id ? `#${part.id}` : "[data-live]");
     if (made) part.replaceWith(document.adoptNode(made));
   }
 }, 3000);
