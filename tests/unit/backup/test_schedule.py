@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from bailee.backup.model import Backup, BackupState, Generation
-from bailee.backup.schedule import expiry, plan, planned
+from bailee.backup.schedule import anew, expiry, plan, planned
 from bailee.foundation.ids import new_id
 from bailee.foundation.settings import BackupSettings
 
@@ -69,3 +69,10 @@ def test_what_others_rest_on_is_kept_longer_than_they_are() -> None:
     assert expiry(MAIN, Generation.WEEKLY, NOW) > last_daily
     assert expiry(MAIN, Generation.DAILY, NOW) > expiry(MAIN, Generation.HOURLY, NOW + timedelta(days=1))
     assert planned(MAIN, [weekly], Generation.HOURLY).parent == weekly.id
+
+
+def test_what_begins_anew_can_carry_all_that_comes_after_it() -> None:
+    for generation, expected in ((Generation.HOURLY, Generation.WEEKLY), (Generation.MONTHLY, Generation.MONTHLY)):
+        found = anew(MAIN, generation)
+        assert (found.generation, found.kind, found.parent) == (expected, "full", None)
+    assert anew(BackupSettings().keyring, Generation.HOURLY).generation is Generation.DAILY
