@@ -1,6 +1,6 @@
 """Taking backups, one server at a time: what is due, the copying, and the record of it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -11,16 +11,14 @@ import msgspec
 import structlog
 
 from bailee.backup.age import Recipient
-from bailee.backup.copying import Task, chunk_name, copy_objects, copy_server, copy_settings
+from bailee.backup.copying import Task, copy_objects, copy_server, copy_settings
 from bailee.backup.errors import BackupDamaged, BackupFailed
 from bailee.backup.keys import BackupKeys
 from bailee.backup.manifest import (
     Index,
     Manifest,
-    list_backups,
     merged,
     read_manifest,
-    read_signed,
     write_manifest,
 )
 from bailee.backup.model import POSTGRES, SERVERS, Backup, Generation, Server
@@ -31,7 +29,7 @@ from bailee.backup.servers import Identified, identify, verify_fit
 from bailee.backup.store import catalogue
 from bailee.backup.tools import Source, Tools
 from bailee.events import Events, Object, verb
-from bailee.events.catalogue import BackupAsked, BackupFailedToRun, BackupFound, BackupTaken, BackupVerificationAsked
+from bailee.events.catalogue import BackupAsked, BackupFailedToRun, BackupTaken, BackupVerificationAsked
 from bailee.events.verbs import SYSTEM
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database, OperatorReader, OperatorWriter
@@ -161,33 +159,6 @@ class Backups:
                 chosen = Plan(chosen.generation if lasting else Generation.DAILY, "full", None)
             return await self._take(server, chosen, present, to, progress, by)
 
-    async def discover(self, *, by: Principal) -> int:
-        """Takes whole backups into the catalogue that it does not know: those whose process ended before it noted them,
-        and those from after the moment to which this instance was restored. Else nobody would delete them.
-        """
-        count = 0
-        for server in SERVERS:
-            async with self.alone(server) as free:
-                found = await anyio.to_thread.run_sync(list_backups, self.place.repository, server) if free else []
-                async with self._database.operator_read() as reader:
-                    known = set(await catalogue.list_known(reader, found))
-                for backup_id in found:
-                    if backup_id not in known:
-                        count += await self._take_in(server, backup_id, by)
-        return count
-
-    async def _take_in(self, server: Server, backup_id: UUID, by: Principal) -> int:
-        try:
-            manifest, digest = await anyio.to_thread.run_sync(
-                read_signed, self.place.repository, server, backup_id, self.place.signer.verifiers
-            )
-        except BackupDamaged as error:
-            log.warning("a backup that nobody knows cannot be read", backup=str(backup_id), reason=error.detail)
-            return 0
-        async with self._database.operator() as tx:
-            await self._note_found(tx, manifest, digest, by=by)
-        return 1
-
     async def read(self, backup: Backup) -> Manifest:
         """The manifest of a backup, as signed and as the ledger knows it. Raises BackupDamaged."""
         return await anyio.to_thread.run_sync(
@@ -195,12 +166,14 @@ class Backups:
             backup.manifest_sha256,
         )  # fmt: skip
 
-    async def open_index(self, manifest: Manifest) -> Index:
-        """The list of what a backup holds, opened with the drill key. Raises BackupDamaged, KeyRefused."""
-        return await self._open(self.place.repository, manifest)
+    async def open_index(self, manifest: Manifest, repository: Repository | None = None) -> Index:
+        """The list of what a backup holds, opened with the drill key; of the first repository, if none is given.
 
-    async def _open(self, repository: Repository, manifest: Manifest) -> Index:
-        access = Access(repository, [await self._keys.drill_identity()], list(self.place.signer.verifiers))
+        Raises BackupDamaged, KeyRefused.
+        """
+        access = Access(
+            repository or self.place.repository, [await self._keys.drill_identity()], list(self.place.signer.verifiers)
+        )
         return await anyio.to_thread.run_sync(open_index, access, manifest)
 
     async def listing(self, backup: Backup) -> Index:
@@ -211,24 +184,6 @@ class Backups:
         async with self._database.operator_read() as tx:
             base = await self.get(tx, backup.parent_id)
         return merged(await self.listing(base), index)
-
-    async def chunks(self, repositories: Sequence[Repository]) -> set[str]:
-        """The stretches of objects that any listing in these repositories names: also listings that this instance does
-        not know, for another may work beside it that was restored from it. Raises BackupDamaged.
-        """
-        needed: set[str] = set()
-        seen: set[UUID] = set()
-        for repository in repositories:
-            for backup_id in await anyio.to_thread.run_sync(list_backups, repository, "objects"):
-                if backup_id in seen:
-                    continue
-                seen.add(backup_id)
-                manifest = await anyio.to_thread.run_sync(
-                    read_manifest, repository, "objects", backup_id, self.place.signer.verifiers
-                )
-                index = await self._open(repository, manifest)
-                needed |= {chunk_name(chunk) for stored in index.objects for chunk in stored.chunks}
-        return needed
 
     # --- inside ---------------------------------------------------------------------------------------
 
@@ -357,13 +312,6 @@ class Backups:
         details = BackupTaken(
             manifest.server, manifest.kind, manifest.generation.value, manifest.plain, manifest.size, digest
         )
-        await self._events.record(tx, details, by=by, on=Object("backup", str(manifest.id)))
-
-    @verb(BackupFound, permission=SYSTEM)
-    async def _note_found(self, tx: OperatorWriter, manifest: Manifest, digest: str, *, by: Principal) -> None:
-        await catalogue.insert_found(tx, manifest)
-        await catalogue.complete_backup(tx, manifest, digest)
-        details = BackupFound(manifest.server, manifest.kind, manifest.generation.value, digest)
         await self._events.record(tx, details, by=by, on=Object("backup", str(manifest.id)))
 
     @verb(BackupFailedToRun, permission=SYSTEM)

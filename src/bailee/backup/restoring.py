@@ -11,17 +11,11 @@ What is durable after each step, and what a crash leaves:
 """
 
 import contextlib
-import ctypes
 import hashlib
-import multiprocessing
 import os
 import shutil
-import stat
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC
-from itertools import accumulate
-from multiprocessing import SimpleQueue
 from pathlib import Path
 from uuid import UUID
 
@@ -29,37 +23,23 @@ import msgspec
 import structlog
 
 from bailee.backup.copying import chunk_name
-from bailee.backup.errors import BackupDamaged, KeyRefused, RepositoryUnavailable, RestoreRefused
+from bailee.backup.errors import BackupDamaged, RestoreRefused
+from bailee.backup.extracting import Progress, extract, quiet
 from bailee.backup.manifest import Index, Manifest, StoredObject
-from bailee.backup.planning import Access, RestorePlan, ServerPlan, open_index, plan_server
+from bailee.backup.planning import Access, RestorePlan, ServerPlan, plan_server
 from bailee.backup.settling import leave_configuration, settle
-from bailee.backup.tarindex import Entry, slices
 from bailee.backup.tools import Tools
-from bailee.backup.volumes import WORKERS, open_volume, unpack, unseal
+from bailee.backup.volumes import unseal
 from bailee.backup.wal import WalDamaged, fetch_segments
 from bailee.foundation.cluster import UNFINISHED, Cluster, SystemAccount
-from bailee.foundation.direct import pwrite_all, pwrite_direct
-from bailee.foundation.errors import ConfigurationError, Error, StorageFull
+from bailee.foundation.errors import ConfigurationError, StorageFull
 from bailee.foundation.postgresql import Programs
 
 log = structlog.get_logger()
 
 _ROOM = 1.1
 _RECOVERY_SECONDS = 24 * 3600
-_FAULTS: dict[str, type[Error]] = {
-    one.code: one for one in (BackupDamaged, KeyRefused, RepositoryUnavailable, StorageFull)
-}
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
-_NONE: frozenset[str] = frozenset()
-_CHANGES = "INCREMENTAL."
 _ENDED_BEFORE = "recovery ended before configured recovery target was reached"
-
-type Progress = Callable[[int], None]
-type _Told = int | tuple[str, str] | None
-
-
-def _quiet(_bytes: int) -> None:
-    """Nobody watches."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -101,7 +81,7 @@ def _joining(target: Target, plan: ServerPlan) -> int:
     return plan.chain[0].plain if copied else 0
 
 
-def restore_server(access: Access, plan: ServerPlan, target: Target, progress: Progress = _quiet) -> ServerPlan:
+def restore_server(access: Access, plan: ServerPlan, target: Target, progress: Progress = quiet) -> ServerPlan:
     """Step 2 for one server: its data directory, and the WAL to replay beside it. Answers the plan that was followed.
 
     A damaged backup is passed over: an older one with more WAL leads to the same state. Where the newest state there is
@@ -166,100 +146,6 @@ def _lay_wal(access: Access, plan: ServerPlan, target: Target) -> ServerPlan:
             return plan
 
 
-def extract(
-    access: Access, manifest: Manifest, directory: Path, progress: Progress = _quiet, passing: frozenset[str] = _NONE
-) -> frozenset[str]:  # fmt: skip
-    """The files of one backup, written from several volumes at once. Raises BackupDamaged.
-
-    Answers which files it holds the changes of alone. `passing` are files that later backups change: what is written of
-    them is read once more, and does not hurry to the disk.
-    """
-    index = open_index(access, manifest)
-    lay_out(index.entries, directory)
-    files = _Files(index, directory, passing)
-
-    def take(offset: int, content: bytes) -> None:
-        files.place(offset, memoryview(content))
-        progress(len(content))
-
-    if access.repository.forkable and threading.active_count() == 1:
-        _unpack_in_processes(access, manifest, files, progress)
-    else:
-        unpack(access.repository, manifest.prefix, manifest.volumes, access.identities, take)
-    return frozenset(entry.name.replace(_CHANGES, "") for entry in index.entries if _CHANGES in entry.name)
-
-
-class _Files:
-    """The files of one backup, to be written to."""
-
-    def __init__(self, index: Index, directory: Path, passing: frozenset[str]) -> None:
-        self._entries = index.entries
-        self._directory = directory
-        self._passing = passing
-
-    def place(self, offset: int, content: memoryview) -> None:
-        """Writes a stretch of the stream into the files that it belongs to."""
-        for entry, low, high in slices(self._entries, offset, offset + len(content)):
-            lasting = entry.name not in self._passing and _CHANGES not in entry.name
-            part = content[low - offset : high - offset]
-            _write(self._directory / entry.name, low - entry.offset, part, hurry=lasting)
-
-
-def _unpack_in_processes(access: Access, manifest: Manifest, files: _Files, progress: Progress) -> None:
-    """The same by forked processes, which do not wait for each other's interpreter: twice as fast on two cores.
-
-    Only where nothing else runs in this process: what a fork inherits from other threads cannot be trusted.
-    """
-    context = multiprocessing.get_context("fork")
-    told: SimpleQueue[_Told] = context.SimpleQueue()
-    processes = [
-        context.Process(target=_unpack_share, args=(access, manifest, files, first, told), daemon=True)
-        for first in range(WORKERS)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        running = len(processes)
-        while running:
-            said = told.get()
-            if said is None:
-                running -= 1
-            elif isinstance(said, int):
-                progress(said)
-            else:
-                raise _FAULTS.get(said[0], BackupDamaged)(said[1])
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
-
-
-def _unpack_share(access: Access, manifest: Manifest, files: _Files, first: int, told: "SimpleQueue[_Told]") -> None:
-    """Every second volume, say, of a backup; tells how many bytes, at the end None, or what went wrong."""
-    _keep_memory()
-    starts = list(accumulate((volume.plain for volume in manifest.volumes), initial=0))
-    try:
-        for number in range(first, len(manifest.volumes), WORKERS):
-            volume = manifest.volumes[number]
-            view = memoryview(open_volume(access.repository, manifest.prefix, number, volume, access.identities))
-            files.place(starts[number], view)
-            told.put(len(view))
-    except Error as error:
-        told.put((error.code, error.detail))
-    except OSError as error:
-        told.put((StorageFull.code, f"The copy could not be written ({error.strerror}); it is not complete."))
-    else:
-        told.put(None)
-
-
-def _keep_memory() -> None:
-    """Has the allocator of this process reuse what it was given: else the pages of every volume are fetched anew."""
-    with contextlib.suppress(AttributeError, OSError):  # not glibc
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_MMAP_THRESHOLD, 64 * 1024 * 1024)
-        libc.mallopt(_TRIM_THRESHOLD, 512 * 1024 * 1024)
-
-
 def fetch_wal(access: Access, plan: ServerPlan, place: Path, start: int, end: int) -> None:
     """The WAL of [start, end), as files for the server to take. Raises BackupDamaged."""
     part = plan.newest.postgres
@@ -315,7 +201,7 @@ def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
 
 
 def restore_objects(
-    access: Access, listing: Index, directory: Path, progress: Progress = _quiet
+    access: Access, listing: Index, directory: Path, progress: Progress = quiet
 ) -> list[str]:  # fmt: skip
     """The objects, each verified against its hashes. Answers the names of those that are damaged and left out: one file
     that is lost does not keep everything else away. Raises RestoreRefused, StorageFull.
@@ -368,33 +254,6 @@ def complete(target: Target) -> None:
 def destroy(target: Target) -> None:
     """Removes a scratch copy, whole."""
     shutil.rmtree(target.directory, ignore_errors=True)
-
-
-def lay_out(entries: Iterable[Entry], directory: Path) -> None:
-    """The directories and empty files; the others are made as they are written. Raises BackupDamaged for a name that
-    leads out.
-    """
-    directory.mkdir(mode=0o700, exist_ok=True)
-    for entry in entries:
-        if entry.name.startswith("/") or ".." in entry.name.split("/"):
-            raise BackupDamaged("A file of the backup has a name that leads out of its directory.")
-        path = directory / entry.name
-        if entry.kind == "directory":
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        elif not entry.size:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(
-                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, stat.S_IMODE(entry.mode) & 0o700)
-            )
-
-
-def _write(path: Path, offset: int, content: memoryview, *, hurry: bool) -> None:
-    """`hurry`: past the page cache. The server flushes every file before it answers, and has less to wait for."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        (pwrite_direct if hurry else pwrite_all)(handle, content, offset)
-    finally:
-        os.close(handle)
 
 
 def _verify_room(directory: Path, needed: int) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from bailee.backup.backups import Backups
 from bailee.backup.copying import CHUNKS
+from bailee.backup.discovering import Discovery
 from bailee.backup.manifest import ROOT, prefix_of
 from bailee.backup.model import POSTGRES, SERVERS, Backup, Server
 from bailee.backup.repository import Repository
@@ -66,10 +67,12 @@ class Rotation:
     """Deletes what has had its time, and tells the dates."""
 
     def __init__(
-        self, database: Database, backups: Backups, offsite: Repository | None, events: Events, clock: Clock
-    ) -> None:
+        self, database: Database, backups: Backups, discovery: Discovery, offsite: Repository | None, events: Events,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self._database = database
         self._backups = backups
+        self._discovery = discovery
         self._repositories = [backups.place.repository, *([offsite] if offsite else [])]
         self._events = events
         self._clock = clock
@@ -158,7 +161,7 @@ class Rotation:
 
     async def _sweep(self) -> None:
         before = self._clock.now() - _ORPHAN
-        needed = await self._backups.chunks(self._repositories)
+        needed = await self._discovery.named_chunks(self._repositories)
 
         def run() -> None:
             for repository in self._repositories:

@@ -9,6 +9,7 @@ from bailee.access.sessions import Sessions
 from bailee.backup.backups import Backups, Place
 from bailee.backup.buckets import open_repository
 from bailee.backup.copies import Copies
+from bailee.backup.discovering import Discovery
 from bailee.backup.drills import Drills
 from bailee.backup.journal import Journal, Replayer
 from bailee.backup.keeping import WalKeeper
@@ -41,6 +42,7 @@ class BackupServices(msgspec.Struct, frozen=True):
 
     keys: BackupKeys
     backups: Backups
+    discovery: Discovery
     rotation: Rotation
     copies: Copies
     journal: Journal
@@ -69,7 +71,8 @@ def compose(
     keys = BackupKeys(keyring, ledger, events, repository.place, clock)
     backups = Backups(database, place, keys, events, jobs, settings.backup, clock)
     releases = Releases(keys, events, mail, letters, clock)
-    rotation = Rotation(database, backups, offsite, events, clock)
+    discovery = Discovery(database, backups, events)
+    rotation = Rotation(database, backups, discovery, offsite, events, clock)
     copies = Copies(database, backups, offsite, clock)
     every: list[Replayer] = [SubjectReplayer(database, subjects), AccessReplayer(database)]
     longest = timedelta(days=settings.backup.main.longest_days)
@@ -78,6 +81,7 @@ def compose(
     return BackupServices(
         keys=keys,
         backups=backups,
+        discovery=discovery,
         rotation=rotation,
         copies=copies,
         journal=journal,
@@ -86,7 +90,19 @@ def compose(
         replay=Replay(database, keyring, objects, signer, subjects, tenants, sessions, events, every),
         keeper=WalKeeper(database, backups, keys),
         upkeep=Upkeep(
-            settings, database, backups, keys, rotation, copies, journal, drills, events, mail, letters, clock
+            settings,
+            database,
+            backups,
+            keys,
+            rotation,
+            copies,
+            discovery,
+            journal,
+            drills,
+            events,
+            mail,
+            letters,
+            clock,
         ),
     )
 

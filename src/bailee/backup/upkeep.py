@@ -12,6 +12,7 @@ import structlog
 from bailee.access.store.accounts import list_staff_emails
 from bailee.backup.backups import TAKE_JOB, VERIFY_JOB, Backups
 from bailee.backup.copies import Copies
+from bailee.backup.discovering import Discovery
 from bailee.backup.drills import DRILL_JOB, Drills
 from bailee.backup.errors import BackupDamaged
 from bailee.backup.fingerprints import ROOT as FINGERPRINTS
@@ -50,7 +51,8 @@ class Upkeep:
 
     def __init__(
         self, settings: Settings, database: Database, backups: Backups, keys: BackupKeys, rotation: Rotation,
-        copies: Copies, journal: Journal, drills: Drills, events: Events, mail: Mail, letters: Letters, clock: Clock,
+        copies: Copies, discovery: Discovery, journal: Journal, drills: Drills, events: Events, mail: Mail,
+        letters: Letters, clock: Clock,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._database = database
@@ -58,6 +60,7 @@ class Upkeep:
         self._keys = keys
         self._rotation = rotation
         self._copies = copies
+        self._discovery = discovery
         self._journal = journal
         self._drills = drills
         self._events = events
@@ -128,7 +131,7 @@ class Upkeep:
         await self._copies.bring()
 
     async def expire(self) -> None:
-        await self._backups.discover(by=_BY)
+        await self._discovery.discover(by=_BY)
         await self._rotation.expire(by=_BY)
 
     async def verify_new(self) -> None:

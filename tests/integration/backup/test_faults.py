@@ -26,10 +26,10 @@ import pytest
 
 from bailee.backup.backups import Backups
 from bailee.backup.errors import BackupDamaged, RestoreRefused
+from bailee.backup.extracting import extract
 from bailee.backup.manifest import list_backups
 from bailee.backup.planning import list_spans, plan_server
 from bailee.backup.repository import Repository, Stored
-from bailee.backup.restoring import extract
 from bailee.backup.store import catalogue
 from bailee.backup.verifying import VerifyReport
 from tests.integration.backup.house import House, now

@@ -148,8 +148,8 @@ async def test_backups_that_nobody_knows_are_found_and_go_on_time(own_house: Hou
     for path in chunks:
         _touch(path, days=3)
     await services.backup.rotation.sweep()  # what is not known is not swept away
-    assert await services.backup.backups.discover(by=SYSTEM) == len(taken)
-    assert await services.backup.backups.discover(by=SYSTEM) == 0
+    assert await services.backup.discovery.discover(by=SYSTEM) == len(taken)
+    assert await services.backup.discovery.discover(by=SYSTEM) == 0
     for server in ("main", "keyring", "objects", "settings"):
         found = await _complete(own_house, server)
         assert {one.id for one in found} == {one.id for one in taken if one.server == server}
@@ -168,7 +168,7 @@ async def test_a_planted_backup_is_not_taken_in(own_house: House) -> None:
     (real,) = [path.parent for path in own_house.stored("/main/") if path.name == "manifest.json"]
     planted = real.parent / str(new_id())
     shutil.copytree(real, planted)
-    assert await own_house.services.backup.backups.discover(by=SYSTEM) == 0
+    assert await own_house.services.backup.discovery.discover(by=SYSTEM) == 0
     assert len(await _complete(own_house, "main")) == 1
 
 
