@@ -289,6 +289,31 @@ async def test_a_deletion_that_is_killed_anywhere_is_finished_by_the_next_round(
     await _assert_gone(services, full)
 
 
+@pytest.mark.parametrize("times", [1, 2, 100])
+async def test_what_a_job_adds_meanwhile_holds_nobody_elses_deletion_up(
+    services: Services, full: TenantId, two_tenants: Any, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = rows.delete_rows, times
+
+    async def referred_to(tx: Any, tenant: UUID, table: str, limit: int) -> int:
+        nonlocal left
+        if (tenant, table) == (full, "alerts") and left:
+            left -= 1
+            raise psycopg.errors.ForeignKeyViolation
+        return await real(tx, tenant, table, limit)
+
+    await ended(services, full)
+    await ended(services, two_tenants[0].id)
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "delete_rows", referred_to)
+        await services.retention.deletion.round()
+    await _assert_gone(services, two_tenants[0].id)
+    if times == 100:
+        assert await state(services, full) is TerminationState.DELETING
+        await services.retention.deletion.round()
+    await _assert_gone(services, full)
+
+
 async def test_people_who_belong_elsewhere_keep_their_account(
     services: Services, full: TenantId, two_tenants: Any
 ) -> None:
