@@ -178,9 +178,7 @@ class Deletion:
                 for table in going:
                     while await self._empty_batch(tenant, table) == BATCH:
                         """Batch by batch."""
-            except (
-                Conflict
-            ):  # a job has just added to a child what refers to this parent, as the detector does an alert
+            except Conflict:  # a job has added to a child what refers to its parent, as the detector does an alert
                 if not passes_left:
                     raise
             else:
