@@ -13,6 +13,8 @@ from argon2 import PasswordHasher
 from tests.functional.conftest import FreshInstance
 from tests.functional.instance import Instance
 
+pytestmark = pytest.mark.timeout(300)  # the first of them sets everything up, a drill too
+
 CANARY = "bailee-canary-" + "0" * 24
 
 

@@ -1,7 +1,5 @@
 """Writing out the files of one backup, from several volumes at once."""
 
-import contextlib
-import ctypes
 import multiprocessing
 import os
 import stat
@@ -22,7 +20,6 @@ from bailee.foundation.errors import Error, StorageFull
 _FAULTS: dict[str, type[Error]] = {
     one.code: one for one in (BackupDamaged, KeyRefused, RepositoryUnavailable, StorageFull)
 }
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 _NONE: frozenset[str] = frozenset()
 _CHANGES = "INCREMENTAL."
 
@@ -104,7 +101,6 @@ def _unpack_in_processes(access: Access, manifest: Manifest, files: _Files, prog
 
 def _unpack_share(access: Access, manifest: Manifest, files: _Files, first: int, told: "SimpleQueue[_Told]") -> None:
     """Every second volume, say, of a backup; tells how many bytes, at the end None, or what went wrong."""
-    _keep_memory()
     starts = list(accumulate((volume.plain for volume in manifest.volumes), initial=0))
     try:
         for number in range(first, len(manifest.volumes), WORKERS):
@@ -118,14 +114,6 @@ def _unpack_share(access: Access, manifest: Manifest, files: _Files, first: int,
         told.put((StorageFull.code, f"The copy could not be written ({error.strerror}); it is not complete."))
     else:
         told.put(None)
-
-
-def _keep_memory() -> None:
-    """Has the allocator of this process reuse what it was given: else the pages of every volume are fetched anew."""
-    with contextlib.suppress(AttributeError, OSError):  # not glibc
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_MMAP_THRESHOLD, 64 * 1024 * 1024)
-        libc.mallopt(_TRIM_THRESHOLD, 512 * 1024 * 1024)
 
 
 def lay_out(entries: Iterable[Entry], directory: Path) -> None:

@@ -16,7 +16,6 @@ from typing import Protocol
 import msgspec
 
 from bailee.backup.errors import BackupDamaged, RepositoryUnavailable
-from bailee.foundation.direct import read_direct
 from bailee.foundation.errors import StorageFull
 from bailee.foundation.objects import Objects
 
@@ -102,7 +101,7 @@ class Folder:
 
     def get(self, name: str) -> bytes:
         try:
-            return read_direct(self._path / name)
+            return (self._path / name).read_bytes()
         except FileNotFoundError:
             raise BackupDamaged(f"{name} is missing from {self.place}.") from None
         except OSError as error:

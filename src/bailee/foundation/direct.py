@@ -1,5 +1,5 @@
-"""Writing and reading large stretches past the page cache (O_DIRECT on Linux): no copy of them is kept in memory that
-nobody reads, and what others have there stays. Where a file system cannot do that, they go through the cache as ever.
+"""Writing large stretches past the page cache (O_DIRECT on Linux): no copy of them is kept in memory that nobody reads,
+and what others have there stays. Where a file system cannot do that, they go through the cache as ever.
 """
 
 import errno
@@ -7,13 +7,11 @@ import fcntl
 import mmap
 import os
 import threading
-from pathlib import Path
 
 ALIGNMENT = 4096
 """In bytes: what every common disk asks for, in files and in memory."""
 _BUFFER = 1024 * 1024
 _LEAST = 256 * 1024
-_MOST = 64 * 1024 * 1024
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
 
 
@@ -21,12 +19,7 @@ class _Buffers(threading.local):
     """One for each thread, aligned; private, so that forked processes do not share it."""
 
     def __init__(self) -> None:
-        self.buffer = _pages(_BUFFER)
-        self.reading = _pages(ALIGNMENT)
-
-
-def _pages(size: int) -> mmap.mmap:
-    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.buffer = mmap.mmap(-1, _BUFFER, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 _buffers = _Buffers()
@@ -59,30 +52,6 @@ def pwrite_direct(handle: int, content: memoryview, offset: int) -> None:
         _switch(handle, on=False)
     pwrite_all(handle, content[: first - offset], offset)
     pwrite_all(handle, content[last - offset :], last)
-
-
-def read_direct(path: Path) -> bytes:
-    """The whole of a file. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        size = os.fstat(handle).st_size
-        if not _LEAST <= size <= _MOST or not _switch(handle, on=True):
-            with open(handle, "rb", closefd=False) as file:
-                return file.read()
-        room = -(-size // ALIGNMENT) * ALIGNMENT
-        if len(_buffers.reading) < room:
-            _buffers.reading = _pages(room)
-        view, filled = memoryview(_buffers.reading)[:room], 0
-        while filled < size:
-            count = os.preadv(handle, [view[filled:]], filled)
-            if not count:
-                break  # cut short meanwhile
-            filled += count
-            if filled % ALIGNMENT and filled < size:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return bytes(view[: min(filled, size)])
-    finally:
-        os.close(handle)
 
 
 def _switch(handle: int, *, on: bool) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bailee.foundation.direct import ALIGNMENT, pwrite_direct, read_direct
+from bailee.foundation.direct import ALIGNMENT, pwrite_direct
 
 _MEGABYTE = 1024 * 1024
 
@@ -29,18 +29,6 @@ def test_any_stretch_is_written_where_it_belongs(tmp_path: Path, offset: int, si
     expected = bytearray(before.ljust(offset + size, b"\0"))
     expected[offset : offset + size] = content
     assert (tmp_path / "f").read_bytes() == bytes(expected)
-
-
-@pytest.mark.parametrize("size", [0, 1, 256 * 1024, _MEGABYTE - 1, 8 * _MEGABYTE + 511, 65 * _MEGABYTE])
-def test_what_is_read_is_what_is_there(tmp_path: Path, size: int) -> None:
-    content = os.urandom(size)
-    (tmp_path / "f").write_bytes(content)
-    first, again = read_direct(tmp_path / "f"), read_direct(tmp_path / "f")
-    assert first == again == content
-    with pytest.raises(FileNotFoundError):
-        read_direct(tmp_path / "g")
-    with pytest.raises(IsADirectoryError):
-        read_direct(tmp_path)
 
 
 def test_processes_that_write_side_by_side_do_not_touch_each_other(tmp_path: Path) -> None:
@@ -75,7 +63,7 @@ def test_file_system_in_memory_takes_it_too() -> None:
     handle = _open(path)
     try:
         pwrite_direct(handle, memoryview(b"x" * _MEGABYTE), 3)
-        assert read_direct(path) == path.read_bytes() == b"\0" * 3 + b"x" * _MEGABYTE
+        assert path.read_bytes() == b"\0" * 3 + b"x" * _MEGABYTE
     finally:
         os.close(handle)
         path.unlink()
