@@ -158,13 +158,10 @@ class LockedBucket:
         return self._ask(read)
 
     def delete(self, name: str) -> bool:
-        versions = [one.version_id for one in self._versions(name)]
-        try:
-            for version in reversed(versions):  # ours last: what is left of a crash is still what it was
-                self._ask(lambda version=version: self._remove(name, version))  # type: ignore[misc]  # bound at once
-        except _Denied:  # locked until its time
-            return False
-        return True
+        gone = [
+            self._let_go(name, one.version_id) for one in self._versions(name)
+        ]  # ours last, whatever a crash leaves
+        return all(gone)
 
     def lock(self, name: str, until: datetime) -> None:
         until = until.replace(microsecond=0)  # as the store keeps it
@@ -218,12 +215,15 @@ class LockedBucket:
 
         return self._ask(run)
 
-    def _remove(self, name: str, version: str | None) -> None:
+    def _let_go(self, name: str, version: str | None) -> bool:
+        """Removes one version; False when it is locked, which holds up none of the others."""
         try:
-            self._client.remove_object(self._bucket, self._base + name, version_id=version)
-        except S3Error as error:
-            if error.code not in _ABSENT:
-                raise
+            self._ask(lambda: self._client.remove_object(self._bucket, self._base + name, version_id=version))
+        except BackupDamaged:  # gone already
+            return True
+        except _Denied:
+            return False
+        return True
 
     def _ask[T](self, act: Callable[[], T]) -> T:
         """Raises RepositoryUnavailable, in the form of _Denied where the store forbids it."""

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from minio.commonconfig import COMPLIANCE
 from minio.error import S3Error
+from minio.retention import Retention
 
 from bailee.assurance import Verdict
 from bailee.backup.buckets import Bucket, LockedBucket, open_repository
@@ -74,6 +76,18 @@ def test_what_a_thief_puts_above_an_object_changes_nothing(store: ObjectStore) -
     assert [(one.name, one.size) for one in bucket.list("")] == [("a", 4)]
     assert bucket.get("a") == b"ours"
     assert not bucket.delete("a")
+
+
+def test_a_version_that_a_thief_has_locked_does_not_keep_ours(store: ObjectStore) -> None:
+    bucket = LockedBucket(store.settings("held", "compliance"))
+    bucket.put("a", b"ours, and due")
+    thief = store.client
+    above = thief.put_object("locked", "held/a", io.BytesIO(b"theirs"), 6)
+    until = Retention(COMPLIANCE, datetime.now(UTC) + timedelta(minutes=5))
+    thief.set_object_retention("locked", "held/a", until, version_id=above.version_id)
+    assert not bucket.delete("a")  # something is left there, and told
+    left = list(thief.list_objects("locked", "held/", recursive=True, include_version=True))
+    assert [one.version_id for one in left] == [above.version_id]
 
 
 def test_probe_sees_what_is_not_locked(store: ObjectStore) -> None:
