@@ -71,7 +71,7 @@ def take(server: str = "", *, full: bool = False, json: bool = False) -> None:
         show_table(
             ["Id", "Of", "Kind", "Generation", "MB", "Kept until"],
             ((b.id, b.server, b.kind, b.generation, f"{b.size / 1e6:.1f}", b.expires_at) for b in taken),
-            empty="There was nothing to take.",
+            empty="Nothing was taken: nothing has changed, or a worker is taking it just now (`bailee backup list`).",
         )
 
 
