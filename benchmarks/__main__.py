@@ -48,8 +48,8 @@ BACKUPS = """\
 A table of incompressible rows, copied as it lies by restic, borg and pgBackRest, and as a server sends it by barman and
 Bailee; medians of 3 rounds, of 2 above 2 GB. barman does not encrypt. What is restored is the newest full backup, with
 every tool; "through an incremental" is the newest incremental after a change of 1 %: with barman and Bailee the
-pg_combinebackup writes each changed file of a gigabyte anew. Our repository is written past the page cache and read
-from the disk, where the others find theirs in memory.
+pg_combinebackup writes each changed file of a gigabyte anew. Before each restore the system forgets what it has of the
+repository in memory, whoever's it is: that is how a restore begins on a new machine.
 """
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

@@ -69,6 +69,9 @@ class Bucket:
         except NotFound:
             raise BackupDamaged(f"{name} is missing from {self.place}.") from None
 
+    def expect(self, name: str) -> None:
+        """A store brings nothing forward."""
+
     def delete(self, name: str) -> bool:
         try:
             self._again(lambda: obstore.delete(self._store, name))
@@ -156,6 +159,9 @@ class LockedBucket:
                 answer.release_conn()
 
         return self._ask(read)
+
+    def expect(self, name: str) -> None:
+        """A store brings nothing forward."""
 
     def delete(self, name: str) -> bool:
         gone = [

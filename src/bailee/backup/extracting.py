@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterable
 from itertools import accumulate
@@ -13,15 +12,15 @@ from bailee.backup.errors import BackupDamaged, KeyRefused, RepositoryUnavailabl
 from bailee.backup.manifest import Index, Manifest
 from bailee.backup.planning import Access, open_index
 from bailee.backup.tarindex import Entry, slices
-from bailee.backup.volumes import WORKERS, open_volume, unpack
-from bailee.foundation.direct import pwrite_all, pwrite_direct
+from bailee.backup.volumes import READERS, open_volume, unpack, volume_name
+from bailee.foundation.direct import keep_memory, pwrite_direct, reserve
 from bailee.foundation.errors import Error, StorageFull
 
 _FAULTS: dict[str, type[Error]] = {
     one.code: one for one in (BackupDamaged, KeyRefused, RepositoryUnavailable, StorageFull)
 }
-_NONE: frozenset[str] = frozenset()
-_CHANGES = "INCREMENTAL."
+_LARGE = 8 * 1024 * 1024
+_AHEAD = 2 * READERS
 
 type Progress = Callable[[int], None]
 type _Told = int | tuple[str, str] | None
@@ -31,17 +30,11 @@ def quiet(_bytes: int) -> None:
     """The progress that nobody watches."""
 
 
-def extract(
-    access: Access, manifest: Manifest, directory: Path, progress: Progress = quiet, passing: frozenset[str] = _NONE
-) -> frozenset[str]:  # fmt: skip
-    """The files of one backup, written from several volumes at once. Raises BackupDamaged.
-
-    Answers which files it holds the changes of alone. `passing` are files that later backups change: what is written of
-    them is read once more, and does not hurry to the disk.
-    """
+def extract(access: Access, manifest: Manifest, directory: Path, progress: Progress = quiet) -> None:
+    """The files of one backup, written from several volumes at once. Raises BackupDamaged."""
     index = open_index(access, manifest)
     lay_out(index.entries, directory)
-    files = _Files(index, directory, passing)
+    files = _Files(index, directory)
 
     def take(offset: int, content: bytes) -> None:
         files.place(offset, memoryview(content))
@@ -51,23 +44,19 @@ def extract(
         _unpack_in_processes(access, manifest, files, progress)
     else:
         unpack(access.repository, manifest.prefix, manifest.volumes, access.identities, take)
-    return frozenset(entry.name.replace(_CHANGES, "") for entry in index.entries if _CHANGES in entry.name)
 
 
 class _Files:
     """The files of one backup, to be written to."""
 
-    def __init__(self, index: Index, directory: Path, passing: frozenset[str]) -> None:
+    def __init__(self, index: Index, directory: Path) -> None:
         self._entries = index.entries
         self._directory = directory
-        self._passing = passing
 
     def place(self, offset: int, content: memoryview) -> None:
         """Writes a stretch of the stream into the files that it belongs to."""
         for entry, low, high in slices(self._entries, offset, offset + len(content)):
-            lasting = entry.name not in self._passing and _CHANGES not in entry.name
-            part = content[low - offset : high - offset]
-            _write(self._directory / entry.name, low - entry.offset, part, hurry=lasting)
+            _write(self._directory / entry.name, low - entry.offset, content[low - offset : high - offset])
 
 
 def _unpack_in_processes(access: Access, manifest: Manifest, files: _Files, progress: Progress) -> None:
@@ -75,11 +64,13 @@ def _unpack_in_processes(access: Access, manifest: Manifest, files: _Files, prog
 
     Only where nothing else runs in this process: what a fork inherits from other threads cannot be trusted.
     """
+    for number in range(_AHEAD):
+        access.repository.expect(volume_name(manifest.prefix, number))
     context = multiprocessing.get_context("fork")
     told: SimpleQueue[_Told] = context.SimpleQueue()
     processes = [
         context.Process(target=_unpack_share, args=(access, manifest, files, first, told), daemon=True)
-        for first in range(WORKERS)
+        for first in range(READERS)
     ]
     for process in processes:
         process.start()
@@ -100,10 +91,12 @@ def _unpack_in_processes(access: Access, manifest: Manifest, files: _Files, prog
 
 
 def _unpack_share(access: Access, manifest: Manifest, files: _Files, first: int, told: "SimpleQueue[_Told]") -> None:
-    """Every second volume, say, of a backup; tells how many bytes, at the end None, or what went wrong."""
+    """Every fourth volume, say, of a backup; tells how many bytes, at the end None, or what went wrong."""
+    keep_memory()
     starts = list(accumulate((volume.plain for volume in manifest.volumes), initial=0))
     try:
-        for number in range(first, len(manifest.volumes), WORKERS):
+        for number in range(first, len(manifest.volumes), READERS):
+            access.repository.expect(volume_name(manifest.prefix, number + _AHEAD))
             volume = manifest.volumes[number]
             view = memoryview(open_volume(access.repository, manifest.prefix, number, volume, access.identities))
             files.place(starts[number], view)
@@ -117,8 +110,8 @@ def _unpack_share(access: Access, manifest: Manifest, files: _Files, first: int,
 
 
 def lay_out(entries: Iterable[Entry], directory: Path) -> None:
-    """The directories and empty files; the others are made as they are written. Raises BackupDamaged for a name that
-    leads out.
+    """The directories, empty files and room for the large ones; the others are made as they are written. Raises
+    BackupDamaged for a name that leads out, OSError.
     """
     directory.mkdir(mode=0o700, exist_ok=True)
     for entry in entries:
@@ -127,17 +120,20 @@ def lay_out(entries: Iterable[Entry], directory: Path) -> None:
         path = directory / entry.name
         if entry.kind == "directory":
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        elif not entry.size:
+        elif not entry.size or entry.size >= _LARGE:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(
-                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, stat.S_IMODE(entry.mode) & 0o700)
-            )
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            try:
+                if entry.size:
+                    reserve(handle, entry.size)
+            finally:
+                os.close(handle)
 
 
-def _write(path: Path, offset: int, content: memoryview, *, hurry: bool) -> None:
-    """`hurry`: past the page cache. The server flushes every file before it answers, and has less to wait for."""
+def _write(path: Path, offset: int, content: memoryview) -> None:
+    """Past the page cache: the server flushes every file before it answers, and has less to wait for."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        (pwrite_direct if hurry else pwrite_all)(handle, content, offset)
+        pwrite_direct(handle, content, offset)
     finally:
         os.close(handle)

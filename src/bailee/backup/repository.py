@@ -7,6 +7,7 @@ later round.
 
 import contextlib
 import os
+import sys
 from collections.abc import Buffer, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -54,6 +55,10 @@ class Repository(Protocol):
 
     def get(self, name: str) -> bytes:
         """Raises BackupDamaged when it is not there, RepositoryUnavailable."""
+        ...
+
+    def expect(self, name: str) -> None:
+        """Says that it will be asked for soon, and may be on its way. Raises nothing."""
         ...
 
     def delete(self, name: str) -> bool:
@@ -106,6 +111,12 @@ class Folder:
             raise BackupDamaged(f"{name} is missing from {self.place}.") from None
         except OSError as error:
             raise RepositoryUnavailable(f"{self.place} cannot be read ({os.strerror(error.errno or 0)}).") from None
+
+    def expect(self, name: str) -> None:
+        if sys.platform != "linux":
+            return
+        with contextlib.suppress(OSError), (self._path / name).open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def delete(self, name: str) -> bool:
         path = self._path / name

@@ -119,10 +119,9 @@ def _lay_parts(access: Access, plan: ServerPlan, target: Target, progress: Progr
     parts = [directory] if len(plan.chain) == 1 else [
         target.directory / f"{plan.server}.part{number}" for number in range(len(plan.chain))
     ]  # fmt: skip
-    changed: frozenset[str] = frozenset()
-    for manifest, part in reversed(list(zip(plan.chain, parts, strict=True))):
+    for manifest, part in zip(plan.chain, parts, strict=True):
         try:
-            changed |= extract(access, manifest, part, progress, passing=changed)
+            extract(access, manifest, part, progress)
         except BackupDamaged as error:
             raise _Damaged(error.detail, manifest.id) from None
     if len(parts) > 1:

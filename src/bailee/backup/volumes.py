@@ -27,6 +27,8 @@ from bailee.ledger.note import Signer, Verifier, open_statement
 
 SIZE = 8 * 1024 * 1024
 WORKERS = 2
+READERS = 4
+"""Half of them wait for the disk or the store while the others work."""
 _WAITING = WORKERS + 1
 _MAX_PLAIN = 1024 * 1024 * 1024
 _NICE = 10
@@ -166,7 +168,7 @@ def unpack(
     def one(number: int) -> None:
         take(starts[number], open_volume(repository, prefix, number, volumes[number], identities))
 
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="volume") as pool:
+    with ThreadPoolExecutor(READERS, thread_name_prefix="volume") as pool:
         futures = [pool.submit(one, number) for number in range(len(volumes))]
         try:
             for future in futures:

@@ -2,16 +2,20 @@
 and what others have there stays. Where a file system cannot do that, they go through the cache as ever.
 """
 
+import ctypes
 import errno
 import fcntl
 import mmap
 import os
 import threading
+from contextlib import suppress
 
 ALIGNMENT = 4096
 """In bytes: what every common disk asks for, in files and in memory."""
 _BUFFER = 1024 * 1024
 _LEAST = 256 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT = 32 * 1024 * 1024  # the most that older ones accept
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
 
 
@@ -52,6 +56,31 @@ def pwrite_direct(handle: int, content: memoryview, offset: int) -> None:
         _switch(handle, on=False)
     pwrite_all(handle, content[: first - offset], offset)
     pwrite_all(handle, content[last - offset :], last)
+
+
+def reserve(handle: int, size: int) -> None:
+    """Sets `size` bytes aside for a file that will be filled out of order: writers do not wait for each other then, and
+    a disk that has too little room says so at once. Does nothing where the file system cannot; never writes the room
+    full, as posix_fallocate would there. Raises OSError.
+    """
+    if not _DIRECT:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.fallocate(handle, 0, ctypes.c_int64(0), ctypes.c_int64(size)) == 0:
+        return
+    number = ctypes.get_errno()
+    if number not in (errno.EOPNOTSUPP, errno.ENOSYS):
+        raise OSError(number, os.strerror(number))
+
+
+def keep_memory() -> None:
+    """Has this process keep what it frees of large buffers for the next ones (glibc): the kernel need not hand out and
+    clear the same megabytes over and over.
+    """
+    with suppress(AttributeError):
+        libc = ctypes.CDLL(None)
+        for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            libc.mallopt(option, _KEPT)
 
 
 def _switch(handle: int, *, on: bool) -> bool:

@@ -64,6 +64,9 @@ class Dying:
     def get(self, name: str) -> bytes:
         return self._inner.get(name)
 
+    def expect(self, name: str) -> None:
+        self._inner.expect(name)
+
     def delete(self, name: str) -> bool:
         return self._inner.delete(name)
 

@@ -1,8 +1,10 @@
 """What goes past the page cache is what was given, wherever it begins and ends, and whoever writes beside it."""
 
+import errno
 import multiprocessing
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,25 @@ def test_file_system_in_memory_takes_it_too() -> None:
     finally:
         os.close(handle)
         path.unlink()
+
+
+def test_reserved_room_is_empty_and_there(tmp_path: Path) -> None:
+    handle = _open(tmp_path / "f")
+    try:
+        reserve(handle, 3 * _MEGABYTE + 5)
+        pwrite_direct(handle, memoryview(b"y" * _MEGABYTE), _MEGABYTE)
+        found = os.fstat(handle)
+    finally:
+        os.close(handle)
+    content = (tmp_path / "f").read_bytes()
+    assert content == bytes(_MEGABYTE) + b"y" * _MEGABYTE + bytes(_MEGABYTE + 5)
+    assert found.st_blocks * 512 >= len(content)
+
+
+def test_room_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+    handle = _open(tmp_path / "f")
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            reserve(handle, shutil.disk_usage(tmp_path).total + 1024**4)
+    finally:
+        os.close(handle)
