@@ -59,9 +59,10 @@ def pwrite_direct(handle: int, content: memoryview, offset: int) -> None:
 
 
 def reserve(handle: int, size: int) -> None:
-    """Sets `size` bytes aside for a file that will be filled out of order: writers do not wait for each other then, and
-    a disk that has too little room says so at once. Does nothing where the file system cannot; never writes the room
-    full, as posix_fallocate would there. Raises OSError.
+    """Sets `size` bytes aside for an empty file that will be filled out of order: writers do not wait for each other
+    then, and a disk that has too little room says so at once.
+
+    Does nothing where the file system cannot; posix_fallocate would write zeros there. Raises OSError.
     """
     if not _DIRECT:
         return
@@ -70,6 +71,7 @@ def reserve(handle: int, size: int) -> None:
         return
     number = ctypes.get_errno()
     if number not in (errno.EOPNOTSUPP, errno.ENOSYS):
+        os.ftruncate(handle, 0)  # what could be had of it is given back
         raise OSError(number, os.strerror(number))
 
 

@@ -4,12 +4,11 @@ import errno
 import multiprocessing
 import os
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 
-from bailee.foundation.direct import ALIGNMENT, pwrite_direct
+from bailee.foundation.direct import ALIGNMENT, pwrite_direct, reserve
 
 _MEGABYTE = 1024 * 1024
 
@@ -84,10 +83,11 @@ def test_reserved_room_is_empty_and_there(tmp_path: Path) -> None:
     assert found.st_blocks * 512 >= len(content)
 
 
-def test_room_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+def test_room_that_cannot_be_had_is_refused_at_once_and_none_is_kept(tmp_path: Path) -> None:
     handle = _open(tmp_path / "f")
     try:
-        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-            reserve(handle, shutil.disk_usage(tmp_path).total + 1024**4)
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            reserve(handle, 2**63 - 1)
+        assert os.fstat(handle).st_blocks == 0
     finally:
         os.close(handle)
