@@ -1,11 +1,13 @@
 """What a restore must not undo: erasures, ended contracts and holds, written beside the backups within a minute.
 
-    journal/<first leaf>-<last leaf>.zst.age       signed, as every object that no manifest vouches for
+    journal/<first leaf>-<last leaf>.<random>.zst.age       signed, as every object that no manifest vouches for
 
-The journal is read off the events in the ledger's order. A crash after an object is stored and before the position is
-kept: it is written again; replaying something twice changes nothing.
+Nobody foresees the names, and so nobody can lock something else in the place of what is to come. The journal is read
+off the events in the ledger's order. A crash after an object is stored and before the position is kept: it is written
+again; replaying something twice changes nothing.
 """
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -13,8 +15,10 @@ from uuid import UUID
 
 import anyio.to_thread
 import msgspec
+import structlog
 
 from bailee.backup.age import Identity
+from bailee.backup.errors import BackupDamaged, KeyRefused
 from bailee.backup.keys import BackupKeys
 from bailee.backup.model import Replayed
 from bailee.backup.repository import Repository, lock_all
@@ -24,6 +28,8 @@ from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
 from bailee.foundation.ids import TenantId
 from bailee.ledger.note import Signer, Verifier
+
+log = structlog.get_logger()
 
 ROOT = "journal"
 _LEVEL = 3
@@ -102,7 +108,7 @@ class Journal:
         raise AssertionError("only what a replayer asked for was read")
 
     async def _store(self, entries: list[Entry], sealer: Sealer) -> None:
-        name = f"{ROOT}/{entries[0].leaf:020}-{entries[-1].leaf:020}.zst.age"
+        name = f"{ROOT}/{entries[0].leaf:020}-{entries[-1].leaf:020}.{secrets.token_hex(8)}.zst.age"
         sealed = seal_signed(sealer, self._signer, name, msgspec.json.encode(entries))
 
         def run() -> None:
@@ -112,11 +118,22 @@ class Journal:
         await anyio.to_thread.run_sync(run)
 
 
-def read_journal(repository: Repository, identities: Sequence[Identity], verifiers: Sequence[Verifier]) -> list[Entry]:
-    """Every entry, in the ledger's order, each once. Raises BackupDamaged."""
+def read_journal(
+    repository: Repository, identities: Sequence[Identity], verifiers: Sequence[Verifier], *, lenient: bool = False
+) -> list[Entry]:  # fmt: skip
+    """Every entry, in the ledger's order, each once. `lenient`: without what cannot be read.
+
+    Raises BackupDamaged for what was damaged, or put there by somebody else: the two cannot be told apart.
+    """
     found: dict[tuple[int, str], Entry] = {}
     for one in repository.list(ROOT):
-        raw = unseal_signed(one.name, repository.get(one.name), identities, verifiers)
+        try:
+            raw = unseal_signed(one.name, repository.get(one.name), identities, verifiers)
+        except (BackupDamaged, KeyRefused) as error:
+            if not lenient:
+                raise BackupDamaged(f"The journal cannot be read. {one.name}: {error.detail}") from None
+            log.warning("a part of the journal is passed over", object=one.name, reason=error.detail)
+            continue
         for entry in msgspec.json.decode(raw, type=list[Entry]):
             found[entry.leaf, entry.object] = entry
     return [found[key] for key in sorted(found)]

@@ -8,8 +8,8 @@ from bailee.backup.age import Recipient
 from bailee.backup.backups import Backups
 from bailee.backup.keys import BackupKeys
 from bailee.backup.model import POSTGRES, Server
+from bailee.backup.receiving import Receiver
 from bailee.backup.schedule import wal_keep
-from bailee.backup.wal import Receiver
 from bailee.foundation.database import Connection, Database
 from bailee.foundation.errors import Error
 

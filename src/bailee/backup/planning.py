@@ -56,15 +56,12 @@ class ServerPlan(msgspec.Struct, frozen=True):
     def plain(self) -> int:
         return sum(one.plain for one in self.chain)
 
-    def passing(self, damaged: Stretch) -> "ServerPlan":
-        """The same without a stretch of WAL: shorter, unless others hold what it held."""
-        start = _stop(self)
-        stretches = [one for one in self.stretches if one != damaged]
-        end = covered_to(stretches, damaged.timeline, start)
-        until = (stored_until(stretches, damaged.timeline, start) if end > start else None) or self.newest.taken_at
-        return msgspec.structs.replace(
-            self, stretches=stretches, wal_end=min(self.wal_end, end), wal_all=end, until=until
-        )
+    def ending(self, reached: int) -> "ServerPlan":
+        """The same with no WAL from `reached` on."""
+        stretches = [one for one in self.stretches if one.end <= reached]
+        timeline = self.newest.postgres.timeline if self.newest.postgres else 0
+        until = stored_until(stretches, timeline, _stop(self)) or self.newest.taken_at
+        return msgspec.structs.replace(self, wal_end=min(self.wal_end, reached), wal_all=reached, until=until)
 
     @property
     def major(self) -> int:

@@ -129,15 +129,15 @@ def _lay_parts(access: Access, plan: ServerPlan, target: Target, progress: Progr
 
 
 def _lay_wal(access: Access, plan: ServerPlan, target: Target) -> ServerPlan:
-    """The WAL; answers the plan, shorter where it is damaged and the newest state was wanted."""
+    """The WAL; answers the plan, shorter where it is damaged and what was wanted lies before."""
     place = _wal_directory(target, plan.server)
     place.mkdir(mode=0o700)
     while True:
         try:
             fetch_wal(access, plan, place, _start_lsn(plan), plan.wal_end)
         except WalDamaged as error:
-            shorter = plan.passing(error.stretch)
-            if shorter.wal_end < plan.wal_end and (plan.at is not None or plan.target):
+            shorter = plan.ending(error.reached)
+            if plan.target or (plan.at is not None and shorter.until < plan.at):
                 raise
             log.warning("damaged wal is passed over", server=plan.server, reason=error.detail)
             plan = shorter
@@ -154,6 +154,19 @@ def fetch_wal(access: Access, plan: ServerPlan, place: Path, start: int, end: in
         access.repository, plan.stretches, part.timeline, start, end, access.identities, access.verifiers
     ):
         (place / name).write_bytes(content)
+
+
+def _fetch_rest(access: Access, plan: ServerPlan, place: Path) -> ServerPlan:
+    """The WAL that was left out at first, as far as it is sound; answers the plan with it."""
+    with _room_told():
+        try:
+            fetch_wal(access, plan, place, plan.wal_end, plan.wal_all)
+        except WalDamaged as error:
+            plan = plan.ending(max(error.reached, plan.wal_end))
+            if plan.at is not None and plan.until < plan.at:
+                raise
+            fetch_wal(access, plan, place, plan.wal_end, plan.wal_all)
+    return msgspec.structs.replace(plan, wal_end=plan.wal_all)
 
 
 def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
@@ -189,9 +202,7 @@ def recover(access: Access, plan: ServerPlan, target: Target) -> Cluster:
         if plan.at is None or not _said(cluster, _ENDED_BEFORE):
             raise RestoreRefused(f"{plan.server} did not recover: {error.detail}") from None
         if plan.wal_end < plan.wal_all:  # the moment lies further on than it seemed: the server goes on from there
-            with _room_told():
-                fetch_wal(access, plan, wal, plan.wal_end, plan.wal_all)
-            return recover(access, msgspec.structs.replace(plan, wal_end=plan.wal_all), target)
+            return recover(access, _fetch_rest(access, plan, wal), target)
         # Nothing was committed between the last of the WAL and the moment: its end is the state of the moment.
         start(options, seconds=_RECOVERY_SECONDS)
     if part is not None and foreign:

@@ -12,8 +12,8 @@ from bailee.assembly import Services
 from bailee.backup.age import Identity
 from bailee.backup.buckets import open_repository
 from bailee.backup.drills import Takeover, take_over
-from bailee.backup.errors import KeyRefused, RestoreRefused
-from bailee.backup.journal import read_journal
+from bailee.backup.errors import BackupDamaged, KeyRefused, RestoreRefused
+from bailee.backup.journal import Entry, read_journal
 from bailee.backup.keys import read_kit
 from bailee.backup.manifest import Index
 from bailee.backup.model import POSTGRES, Opening, Purpose, ReleaseState
@@ -51,6 +51,12 @@ type Installations = Annotated[
         help="A PostgreSQL installation for backups of its major version, such as /usr/lib/postgresql/17.", negative=""
     ),
 ]
+type Lenient = Annotated[
+    bool,
+    cyclopts.Parameter(
+        help="Pass over what is damaged of the journal, or was put there by somebody else.", negative=""
+    ),
+]
 type Place = Annotated[Path | None, cyclopts.Parameter(help="The repository's folder; else as in the settings.")]
 
 
@@ -58,7 +64,7 @@ def restore(
     *, to: Path | None = None, at: At = None, purpose: str = "", kit: Kit = None, release: ReleaseId = None,
     repository: Place = None, postgres: Installations = None,
     list_: Annotated[bool, cyclopts.Parameter(name="--list", negative="")] = False,
-    json: bool = False,
+    without_damaged_journal: Lenient = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Restore backups into a new directory; or with --list see what can be restored.
 
@@ -93,18 +99,22 @@ def restore(
     )  # fmt: skip
     for one in (plan.main, plan.keyring):
         say(described(one))
-    objects = plan_objects(access, moment) if release is None else Index()  # a key that does not fit is told first
+    objects = Index()
+    if release is None:  # a key that does not fit is told before anything is written
+        objects = plan_objects(access, moment)
+        _journal(access, lenient=without_damaged_journal)
     begin(target, plan)
     if release is not None:  # from here on it is used up, and nothing was opened before
         identity = with_services(lambda services: _use(services, release))
         access = msgspec.structs.replace(access, identities=[identity])
         objects = plan_objects(access, moment)
-    _restore(here, access, plan, objects, target, opening)
+    _restore(here, access, plan, objects, target, opening, lenient=without_damaged_journal)
     say(f"Restored. Start it with: BAILEE_DATA={target.directory} bailee up")
 
 
 def _restore(
-    here: Settings, access: Access, plan: RestorePlan, objects: Index, target: Target, opening: Opening
+    here: Settings, access: Access, plan: RestorePlan, objects: Index, target: Target, opening: Opening, *,
+    lenient: bool,
 ) -> None:  # fmt: skip
     clusters: list[Cluster] = []
     total = plan.main.plain + plan.keyring.plain + sum(one.size for one in objects.objects)
@@ -129,7 +139,7 @@ def _restore(
         for one in servers:
             clusters.append(recover(access, one, target))  # noqa: PERF401  what has started is stopped when one fails
         reached = msgspec.structs.replace(opening, keys_until=servers[1].until)
-        entries = read_journal(access.repository, access.identities, access.verifiers)
+        entries = _journal(access, lenient=lenient)
         say(f"Replaying what was erased, ended or held since ({len(entries)} entries in the journal)")
         done = take_over(here, target.directory, Takeover(reached, entries, 0))
     finally:
@@ -140,6 +150,16 @@ def _restore(
     complete(target)
     say(f"Erased again: {done.erasures} people. Ended again: {done.terminations} customers. Held again: {done.holds}. "
         f"Revoked again: {done.revocations}. Ledger: {done.leaves} leaves verify.")  # fmt: skip
+
+
+def _journal(access: Access, *, lenient: bool) -> list[Entry]:
+    try:
+        return read_journal(access.repository, access.identities, access.verifiers, lenient=lenient)
+    except BackupDamaged as error:
+        raise RestoreRefused(
+            f"{error.detail} If nobody can mend that, restore with --without-damaged-journal: the keyring alone still "
+            "ends whom and what was erased; holds and revocations of that part are not repeated."
+        ) from None
 
 
 def _by_kit(

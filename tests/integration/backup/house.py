@@ -18,8 +18,8 @@ from bailee.assembly import Services, open_services
 from bailee.backup.keys import read_kit
 from bailee.backup.manifest import Manifest
 from bailee.backup.planning import Access
+from bailee.backup.receiving import Receiver, current_lsn, receiving
 from bailee.backup.schedule import wal_keep
-from bailee.backup.wal import Receiver, current_lsn, receiving
 from bailee.cli.processes import run_migrations, running_clusters
 from bailee.foundation.settings import EMBEDDED, BackupSettings, Settings, load_settings
 from tests.integration.rig import SYSTEM
@@ -125,7 +125,7 @@ class House:
 
     async def restore(
         self, to: Path, at: datetime | None = None, *, kit: Path | None = None, purpose: str = "disaster_recovery",
-        check: bool = True,
+        check: bool = True, more: tuple[str, ...] = (),
     ) -> "Said":  # fmt: skip
         """`bailee restore` with the kit, from a machine that has nothing else."""
         moment = ("--at", at.isoformat()) if at else ()
@@ -133,7 +133,7 @@ class House:
         programs = [part for root in self.programs for part in ("--postgres", str(root))]
         return await self.command(
             "restore", "--kit", str(kit or self.kit), *(("--repository", str(self.repository)) if folder else ()),
-            "--purpose", purpose, "--to", str(to), *moment, *programs, data=to.with_name(f"{to.name}.none"),
+            "--purpose", purpose, "--to", str(to), *moment, *programs, *more, data=to.with_name(f"{to.name}.none"),
             check=check,
         )  # fmt: skip
 

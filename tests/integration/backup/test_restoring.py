@@ -142,6 +142,53 @@ async def test_where_wal_is_damaged_the_newest_state_ends_and_a_moment_past_it_i
             assert [one.data["note"] for one in await everything(restored, tenant)] == ["before"]
 
 
+async def test_what_somebody_adds_to_a_repository_stands_in_the_place_of_nothing(own_house: House) -> None:
+    tenant = (await create_tenant(own_house.services)).id
+    await define(own_house.services, tenant)
+    await create_record(own_house.services, tenant, {"note": "kept"})
+    await create_record(own_house.services, tenant, {"note": "leaves"}, "leaves")
+    await own_house.take()
+    await own_house.settle()
+    moment = now()
+    await asyncio.sleep(0.1)
+    await _erase(own_house, tenant, "leaves")
+    await own_house.settle()
+    genuine = own_house.stored("/wal/main/")[-1]
+    _add_wal(genuine)
+    await create_record(own_house.services, tenant, {"note": "after the thief"})
+    await own_house.settle()  # what the thief says of the log does not tell where to go on
+    report = await own_house.services.backup.upkeep.verify(await own_house.services.backup.upkeep.complete(), by=SYSTEM)
+    assert any("age file" in fault for fault in report.faults)
+    for at, notes in ((moment, {"kept"}), (None, {"kept", "after the thief"})):
+        with elsewhere() as copy:
+            await own_house.restore(copy, at)
+            async with own_house.opened(copy) as restored:
+                assert {one.data["note"] for one in await everything(restored, tenant)} == notes
+    # The journal is another matter: what cannot be read may have been ours.
+    (own_house.repository / "journal" / f"{'9' * 20}-{'9' * 20}.zst.age").write_bytes(b"pay")
+    with elsewhere() as copy:
+        said = await own_house.restore(copy, moment, check=False)
+        assert said.code == 1
+        assert "--without-damaged-journal" in said.err
+        assert not copy.exists()
+        said = await own_house.restore(copy, moment, more=("--without-damaged-journal",))
+        assert "Erased again: 1 people." in said.err
+        async with own_house.opened(copy) as restored:
+            assert [one.data["note"] for one in await everything(restored, tenant)] == ["kept"]
+
+
+def _add_wal(genuine: Path) -> None:
+    """Puts junk beside the newest log: as its segment, as parts of it, as segments to come, and as what cannot be."""
+    segment = genuine.name.partition(".")[0]
+    following = f"{segment[:16]}{int(segment[16:], 16) + 1:08X}"
+    far = f"{segment[:16]}{200:08X}"
+    for name in (
+        segment, f"{segment}.0123456789abcdef", f"{segment}.00000000-01000000", f"{segment}.00000000-00ffffff",
+        f"{segment}.00000000-ffffffff", f"{segment}.00000010-00000001", following, far,
+    ):  # fmt: skip
+        genuine.with_name(f"{name}.zst.age").write_bytes(b"pay")
+
+
 async def test_without_the_journal_the_keyring_still_keeps_the_erased_away(own_house: House) -> None:
     tenant = (await create_tenant(own_house.services)).id
     await define(own_house.services, tenant)
