@@ -121,6 +121,26 @@ def test_what_waits_is_listed_with_who_decides_it(demo: Demo, officer: Person) -
             assert http.get(path).status_code == 403
 
 
+def test_in_the_grace_period_the_customer_extends_a_hold_and_adds_nothing(demo: Demo, officer: Person) -> None:
+    made = customer(demo, "In its last days")
+    second = demo.new_member(made.id, "privacy_officer")
+    hold = f"/api/v1/holds/{ask(demo, made)}"
+    with demo.http(made.owner.token) as owner, demo.http(second.token) as other, demo.http(officer.token) as staff:
+        other.post(f"{hold}/approve").raise_for_status()
+        eventually(lambda: owner.get(hold).json()["moved_at"], seconds=30, what="the data is moved")
+        staff.post(
+            f"/api/v1/tenants/{made.id}/termination", json={"contract_ended_on": "2026-01-01"}
+        ).raise_for_status()  # fmt: skip
+        owner.post(f"{hold}/extend", json={"ends_on": f"{day(400)}"}).raise_for_status()
+        other.post(f"{hold}/decide", json={"approved": True}).raise_for_status()
+        assert owner.get(hold).json()["ends_on"] == f"{day(400)}"
+        assert len(owner.post(f"{hold}/look", json={"purpose": "audit"}).json()["records"]) == 1
+        for path, wanted in ((f"{hold}/lift", {"reason": "basis_ended"}), ("/api/v1/holds", {
+            "kind": "tax", "basis": "§ 147 AO", "ends_on": f"{day(60)}", "subjects": ["ada"],
+        })):  # fmt: skip
+            assert owner.post(path, json=wanted).status_code == 403
+
+
 @pytest.mark.parametrize(
     "query",
     [{"waiting": "perhaps"}, {"state": "x"}, {"tenant": "x"}, {"limit": "0"}, {"limit": "1001"}, {"cursor": "x"}],

@@ -18,7 +18,7 @@ from bailee.access.errors import TenantClosed
 from bailee.access.gates import Gates
 from bailee.access.model import AccountKind, AccountState, SessionKind
 from bailee.access.networks import is_within, network_of
-from bailee.access.permissions import TENANT_READING, TENANT_ROLES, expand, staff_permissions
+from bailee.access.permissions import TENANT_CLOSING, TENANT_ROLES, expand, staff_permissions
 from bailee.access.provider import store as client_rows
 from bailee.access.provider.store import ClientCheck
 from bailee.access.store import accounts as account_rows
@@ -252,7 +252,7 @@ def _left(permissions: frozenset[str], state: TenantState) -> frozenset[str]:
     if state is TenantState.ACTIVE:
         return permissions
     if state is TenantState.TERMINATING:
-        return permissions & TENANT_READING
+        return permissions & TENANT_CLOSING
     raise TenantClosed(f"This tenant is {state.value}. Ask whoever runs the service.")
 
 
@@ -295,7 +295,7 @@ def _in_spite_of(unmet: tuple[str, ...], session: SessionCheck) -> frozenset[str
 def _member_permissions(session: SessionCheck) -> frozenset[str]:
     role = TENANT_ROLES.get(session.member_role or "")
     granted = role.permissions if role else expand(session.custom or [])
-    return granted & TENANT_READING if session.tenant_state is TenantState.TERMINATING else granted
+    return granted & TENANT_CLOSING if session.tenant_state is TenantState.TERMINATING else granted
 
 
 def _principal(

@@ -58,7 +58,9 @@ TENANT_READING = frozenset({
     "support_cases.read", "webhooks.read", "event_types.read", "retention.read", "holds.read",
     "tenant.export", "tenant.cancel_termination",
 })  # fmt: skip
-"""What is left when the contract has ended: taking the data along."""
+"""Reading, and taking the data along."""
+TENANT_CLOSING = TENANT_READING | {"holds.extend", "holds.decide_change", "holds.look", "holds.open_file"}
+"""What is left when the contract has ended: that, and keeping for longer what a claim needs."""
 
 _ERASING = frozenset({"subjects.erase", "retention.run", "retention.set_floor", "retention.remove_floor"})
 _HOLDING = frozenset({

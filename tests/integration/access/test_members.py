@@ -9,7 +9,7 @@ import pytest
 
 from bailee.access.errors import GrantRefused, NotInPlan
 from bailee.access.model import Membership, TenantRole
-from bailee.access.permissions import TENANT_PERMISSIONS, TENANT_READING, TENANT_ROLES
+from bailee.access.permissions import TENANT_CLOSING, TENANT_PERMISSIONS, TENANT_ROLES
 from bailee.assembly import Services
 from bailee.foundation.errors import Conflict, Invalid, NotFound
 from bailee.foundation.ids import TenantId
@@ -342,12 +342,12 @@ async def test_a_membership_that_was_read_elsewhere_does_not_open_another_tenant
             )
 
 
-async def test_a_tenant_that_ends_lets_its_members_read_alone(services: Services) -> None:
+async def test_a_tenant_that_ends_leaves_its_members_reading_and_what_a_claim_needs(services: Services) -> None:
     tenant = await create_tenant(services)
     owner = await make_member(services, tenant.id)
     async with services.database.operator() as tx:
         await services.tenants.move(tx, tenant.id, to=TenantState.TERMINATING, by=SYSTEM)
-    assert (await owner.principal()).permissions == TENANT_READING
+    assert (await owner.principal()).permissions == TENANT_CLOSING
     async with services.database.operator() as tx:
         await services.tenants.move(tx, tenant.id, to=TenantState.TERMINATED, by=SYSTEM)
     assert (await owner.principal()).permissions == frozenset()
