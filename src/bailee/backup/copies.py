@@ -20,7 +20,6 @@ from bailee.backup.repository import Repository, lock_all
 from bailee.backup.schedule import wal_keep
 from bailee.backup.store import catalogue
 from bailee.backup.wal import ROOT as WAL
-from bailee.backup.wal import is_whole
 from bailee.foundation.clock import Clock
 from bailee.foundation.database import Database
 
@@ -63,11 +62,11 @@ class Copies:
         await anyio.to_thread.run_sync(lock_all, offsite, [*chunks, *names], backup.expires_at)
 
     def _lock_stream(self, name: str) -> None:
-        """An object that belongs to no backup: a whole segment of WAL, or a part of the journal."""
+        """An object that belongs to no backup: WAL, or a part of the journal."""
         root, server = name.split("/")[:2]
         if root == JOURNAL:
             kept = timedelta(days=self._backups.settings.main.longest_days)
-        elif root == WAL and server in POSTGRES and is_whole(name):
+        elif root == WAL and server in POSTGRES:
             kept = wal_keep(self._backups.rotation(server))
         else:
             return

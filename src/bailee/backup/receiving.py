@@ -2,8 +2,11 @@
 
 The server is told that a position is safe when it lies in the repository, and keeps what is later in a replication
 slot. That slot alone says where to go on: what is listed in a repository may be somebody else's. What a crash leaves:
-what was stored and not yet acknowledged; it is sent again, and lies there twice. The parts of a segment are removed
-when the whole is there. Whole segments are locked, where the repository can do so.
+what was stored and not yet acknowledged; it is sent again, and lies there twice.
+
+What is new is stored every few seconds, as a small part of its segment. Every minute the small ones are gathered into
+one, and at its end the segment is stored as a whole; what is covered then is removed. Gathered parts and whole segments
+are locked, where the repository can do so, and stay for as long as they are.
 """
 
 import select
@@ -13,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import psycopg
 import structlog
@@ -39,6 +43,7 @@ _POLL = 0.2
 _PAUSE = 2.0
 _LEVEL = 1
 _STATUS_SECONDS = 5
+_GATHER_SECONDS = 60
 
 
 class Receiver:
@@ -48,7 +53,7 @@ class Receiver:
         self, source: Source, repository: Repository, recipients: Sequence[Recipient], signer: Signer, every: float,
         kept: timedelta,
     ) -> None:  # fmt: skip
-        """`every`: seconds between parts; `kept`: for how long a whole segment is."""
+        """`every`: seconds between small parts; `kept`: for how long the others and whole segments are."""
         self._source = source
         self._repository = repository
         self._recipients = list(recipients)
@@ -80,29 +85,32 @@ class Receiver:
             prefix = prefix_of(self._source.name, system_id, timeline)
             start = _resume(pg, lsn(position))
             parts = [
-                one.stored.name for one in list_stretches(self._repository, prefix)
+                (one.end, one.stored.name) for one in list_stretches(self._repository, prefix)
                 if one.timeline == timeline and not one.whole and start <= one.start < start + SEGMENT
             ]  # fmt: skip
-            segment = _Segment(
-                self._store_part, self._store_whole, self._repository.delete, prefix, timeline, start, parts
-            )
+            segment = _Segment(self._store, self._store_locked, self._remove, prefix, timeline, start, parts)
             pg.send_query(f'START_REPLICATION SLOT "{SLOT}" PHYSICAL {lsn_text(start)} TIMELINE {timeline}'.encode())
             _await_copy(pg)
             self._receive(pg, segment)
 
-    def _store_part(self, name: str, content: bytes) -> None:
+    def _store(self, name: str, content: bytes) -> None:
         self._repository.put(name, seal_signed(Sealer(self._recipients, _LEVEL), self._signer, name, content))
 
-    def _store_whole(self, name: str, content: bytes) -> None:
-        self._store_part(name, content)
+    def _store_locked(self, name: str, content: bytes) -> None:
+        self._store(name, content)
         lock_all(self._repository, [name], datetime.now(UTC) + self._kept)
+
+    def _remove(self, name: str, *, locked: bool) -> None:
+        if not (locked and self._repository.locks):  # rotation removes those
+            self._repository.delete(name)
 
     def encrypt_to(self, recipients: Sequence[Recipient]) -> None:
         """From the next object on."""
         self._recipients = list(recipients)
 
     def _receive(self, pg: "pq.abc.PGconn", segment: "_Segment") -> None:
-        told = flushed = time.monotonic()
+        told = time.monotonic()
+        storing, gathering = _Timer(self._every), _Timer(max(_GATHER_SECONDS, self._every))
         while not self._stopping.is_set():
             select.select([pg.socket], [], [], _POLL)
             pg.consume_input()
@@ -115,15 +123,18 @@ class Receiver:
                     break
                 told = self._take(pg, segment, bytes(buffer), told)
             now = time.monotonic()
-            if segment.waiting and now - flushed >= self._every:
+            if storing.is_due(now, waiting=segment.waiting):
                 segment.store_part()
-                told, flushed = 0.0, now
-            elif not segment.waiting:
-                flushed = now
+                told = 0.0
+            if gathering.is_due(now, waiting=segment.loose):
+                segment.gather()
+                told = 0.0
             if now - told >= _STATUS_SECONDS:
                 self._tell(pg, segment)
                 told = now
-        if segment.waiting:
+        if segment.loose and self._repository.locks:  # nobody may come back for long
+            segment.gather()
+        elif segment.waiting:
             segment.store_part()
         self._tell(pg, segment)
 
@@ -145,22 +156,42 @@ class Receiver:
         pg.flush()
 
 
+class _Timer:
+    """Says when something has waited for long enough."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = time.monotonic()
+
+    def is_due(self, now: float, *, waiting: bool) -> bool:
+        due = waiting and now - self._since >= self._seconds
+        if due or not waiting:
+            self._since = now
+        return due
+
+
+class _Remove(Protocol):
+    def __call__(self, name: str, *, locked: bool) -> None: ...
+
+
 class _Segment:
     """The segment that is being written, in memory, and how much of it is stored."""
 
     def __init__(
-        self, put_part: Callable[[str, bytes], None], put_whole: Callable[[str, bytes], None],
-        delete: Callable[[str], bool], prefix: str, timeline: int, start: int, parts: list[str],
+        self, put: Callable[[str, bytes], None], put_locked: Callable[[str, bytes], None],
+        remove: "_Remove", prefix: str, timeline: int, start: int, parts: list[tuple[int, str]],
     ) -> None:  # fmt: skip
-        self._put_part = put_part
-        self._put_whole = put_whole
-        self._delete = delete
+        """`parts`: what lies there of it already, and how far each reaches."""
+        self._put = put
+        self._put_locked = put_locked
+        self._remove = remove
         self._prefix = prefix
         self._timeline = timeline
         self._start = start
         self._content = bytearray()
-        self._part_from = 0
-        self._parts = parts
+        self._gathered_to = 0
+        self._small = parts
+        self._gathered: list[str] = []
         self.stored = start
 
     @property
@@ -169,7 +200,13 @@ class _Segment:
 
     @property
     def waiting(self) -> bool:
+        """Whether something is not stored yet."""
         return self.received > self.stored
+
+    @property
+    def loose(self) -> bool:
+        """Whether something is not stored yet, or in small parts alone."""
+        return len(self._content) > self._gathered_to
 
     def add(self, position: int, content: bytes) -> bool:
         """Takes what follows. Says whether a segment was completed, and so stored. Raises BackupFailed for a gap."""
@@ -187,21 +224,35 @@ class _Segment:
 
     def store_part(self) -> None:
         """Stores what is new of the segment."""
+        name = self._store(self._put, self.stored - self._start)
+        self._small.append((self.stored, name))
+
+    def gather(self) -> None:
+        """Stores what lies in small parts as one, with what is new, and removes them."""
+        self._gathered.append(self._store(self._put_locked, self._gathered_to))
+        self._gathered_to = len(self._content)
+        covered = [name for end, name in self._small if end <= self.stored]
+        self._small = [(end, name) for end, name in self._small if end > self.stored]
+        for name in covered:
+            self._remove(name, locked=False)
+
+    def _store(self, put: Callable[[str, bytes], None], start: int) -> str:
         end = len(self._content)
-        name = stored_name(self._name, self._part_from, end)
-        self._put_part(name, bytes(memoryview(self._content)[self._part_from :]))
-        self._parts.append(name)
-        self._part_from = end
+        name = stored_name(self._name, start, end)
+        put(name, bytes(memoryview(self._content)[start:]))
         self.stored = self._start + end
+        return name
 
     def _complete(self) -> None:
-        self._put_whole(stored_name(self._name), bytes(self._content))
+        self._put_locked(stored_name(self._name), bytes(self._content))
         self._start += SEGMENT
         self.stored = self._start
-        for name in self._parts:
-            self._delete(name)
+        for _, name in self._small:
+            self._remove(name, locked=False)
+        for name in self._gathered:
+            self._remove(name, locked=True)
         self._content = bytearray()
-        self._part_from, self._parts = 0, []
+        self._gathered_to, self._small, self._gathered = 0, [], []
 
     @property
     def _name(self) -> str:

@@ -63,12 +63,6 @@ def stored_name(segment: str, start: int = 0, end: int = SEGMENT) -> str:
     return f"{segment}{part}.{secrets.token_hex(8)}.zst.age"
 
 
-def is_whole(name: str) -> bool:
-    """Whether an object holds a whole segment."""
-    found = _NAME.fullmatch(name.rpartition("/")[2])
-    return found is not None and found[2] is None
-
-
 def list_stretches(repository: Repository, prefix: str) -> list[Stretch]:
     """What lies below `prefix`, by timeline and position."""
     found = []

@@ -24,14 +24,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bailee.backup import receiving
 from bailee.backup.backups import Backups
 from bailee.backup.errors import BackupDamaged, RestoreRefused
 from bailee.backup.extracting import extract
 from bailee.backup.manifest import list_backups
-from bailee.backup.planning import list_spans, plan_server
+from bailee.backup.planning import ServerPlan, list_spans, plan_server
 from bailee.backup.repository import Repository, Stored
 from bailee.backup.store import catalogue
 from bailee.backup.verifying import VerifyReport
+from bailee.backup.wal import fetch_segments
 from tests.integration.backup.house import House, now
 from tests.integration.rig import SYSTEM, create_record, create_tenant, define
 
@@ -193,8 +195,8 @@ async def test_damage_is_named_and_passed_over(house: House, part: str, how: str
         report = await _verify(house)
         assert report.faults, f"{part} {how} was not noticed"
         damaged_manifest = part.startswith("manifest")
-        newest = list_spans(house.access, "main")[0].backup
-        assert (str(newest) != directory.name) == damaged_manifest  # the others show when they are read
+        newest = [str(one.backup) for one in list_spans(house.access, "main")][:1]
+        assert (newest != [directory.name]) == damaged_manifest  # the others show when they are read
         if not damaged_manifest:
             with pytest.raises(BackupDamaged):
                 await asyncio.to_thread(_extract, house)
@@ -232,6 +234,37 @@ async def test_missing_wal_limits_what_can_be_restored_and_is_told(house: House)
     finally:
         for path, content in kept.items():
             path.write_bytes(content)
+
+
+async def test_small_parts_of_the_log_are_gathered_while_it_is_written(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "_GATHER_SECONDS", 1.2)
+    await define(house.services, tenant := (await create_tenant(house.services)).id)
+    await house.take("main")
+    before = set(house.stored("/wal/main/"))
+    seen: set[Path] = set()
+    async with house.storing_wal() as flush:
+        for _ in range(8):
+            await create_record(house.services, tenant, {"note": "x"})
+            await flush()
+            seen |= set(house.stored("/wal/main/")) - before
+            await asyncio.sleep(0.2)
+    assert seen - set(house.stored("/wal/main/"))  # small ones, that are covered now
+    plan = plan_server(house.access, "main", None)
+    segments = list(
+        fetch_segments(
+            house.access.repository, plan.stretches, 1, _start(plan), plan.wal_end, house.access.identities,
+            house.access.verifiers,
+        )
+    )  # fmt: skip
+    assert segments
+    assert (await _verify(house)).faults == []
+
+
+def _start(plan: ServerPlan) -> int:
+    assert plan.newest.postgres is not None
+    return plan.newest.postgres.stop_lsn
 
 
 async def test_forged_and_displaced_wal_is_refused(house: House) -> None:
