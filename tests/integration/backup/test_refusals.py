@@ -14,7 +14,8 @@ from bailee.backup.planning import plan_restore
 from bailee.backup.restoring import Target, begin
 from bailee.foundation.cluster import UNFINISHED, server_account
 from bailee.foundation.postgresql import Programs
-from tests.integration.backup.house import House, elsewhere, now
+from tests.functional.instance import free_port
+from tests.integration.backup.house import House, Said, elsewhere, now
 from tests.integration.rig import create_tenant
 
 pytestmark = pytest.mark.timeout(240)
@@ -31,6 +32,11 @@ async def backed_up(house: House) -> House:
 def _refused(said: object, words: str) -> None:
     assert said.code == 1  # type: ignore[attr-defined]  # what a command said
     assert words in said.err, said.err  # type: ignore[attr-defined]  # the same
+
+
+async def _up(house: House, copy: Path) -> Said:
+    """Starts the copy, whatever else runs on this machine."""
+    return await house.command("up", data=copy, check=False, change={"BAILEE_PORT": str(free_port())})
 
 
 async def test_another_recovery_key_opens_nothing(backed_up: House, tmp_path: Path) -> None:
@@ -111,7 +117,7 @@ async def test_a_copy_that_was_not_completed_does_not_start(backed_up: House) ->
     with elsewhere() as copy:
         await backed_up.restore(copy)
         (copy / UNFINISHED).touch()
-        _refused(await backed_up.command("up", data=copy, check=False), "not completed")
+        _refused(await _up(backed_up, copy), "not completed")
 
 
 async def test_a_restore_that_is_killed_leaves_a_copy_that_does_not_start(backed_up: House) -> None:
@@ -127,5 +133,5 @@ async def test_a_restore_that_is_killed_leaves_a_copy_that_does_not_start(backed
         process.kill()
         await process.wait()
         assert (copy / UNFINISHED).exists()
-        _refused(await backed_up.command("up", data=copy, check=False), "not completed")
+        _refused(await _up(backed_up, copy), "not completed")
         _refused(await backed_up.restore(copy, check=False), "is not empty")
