@@ -105,7 +105,7 @@ def plan_server(
         if target:
             part = plan.newest.postgres
             if part and part.stop_lsn <= target_lsn <= plan.wal_all and system_id in ("", part.system_id):
-                return msgspec.structs.replace(plan, target=target)
+                return msgspec.structs.replace(plan, target=target, wal_end=min(plan.wal_end, target_lsn))
             continue
         if at is None:
             return plan

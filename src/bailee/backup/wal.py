@@ -89,12 +89,18 @@ def covered_to(stretches: Sequence[Stretch], timeline: int, start: int) -> int:
 
 
 def stored_until(stretches: Sequence[Stretch], timeline: int, start: int) -> datetime | None:
-    """When the newest of the WAL that reaches on from `start` without a gap was stored."""
-    reached, moment = start, None
-    for one in stretches:
-        if one.timeline == timeline and one.start <= reached < one.end:
-            reached, moment = one.end, one.stored.stored_at
-    return moment
+    """When the newest of the WAL that reaches on from `start` without a gap was stored. Of several that hold it the
+    oldest counts: what somebody adds later does not make it reach further.
+    """
+    reached = covered_to(stretches, timeline, start)
+    return (
+        min(
+            (one.stored.stored_at for one in stretches if one.timeline == timeline and one.start < reached <= one.end),
+            default=None,
+        )
+        if reached > start
+        else None
+    )
 
 
 def fetch_segments(

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -142,21 +143,33 @@ async def test_where_wal_is_damaged_the_newest_state_ends_and_a_moment_past_it_i
             assert [one.data["note"] for one in await everything(restored, tenant)] == ["before"]
 
 
-async def test_what_somebody_adds_to_a_repository_stands_in_the_place_of_nothing(own_house: House) -> None:
-    tenant = (await create_tenant(own_house.services)).id
-    await define(own_house.services, tenant)
-    await create_record(own_house.services, tenant, {"note": "kept"})
-    await create_record(own_house.services, tenant, {"note": "leaves"}, "leaves")
-    await own_house.take()
-    await own_house.settle()
+async def _erased_since(house: House, *notes: str) -> tuple[TenantId, datetime]:
+    """A tenant with these notes, and one of somebody who was erased after the moment."""
+    tenant = (await create_tenant(house.services)).id
+    await define(house.services, tenant)
+    for note in notes:
+        await create_record(house.services, tenant, {"note": note})
+    await create_record(house.services, tenant, {"note": "leaves"}, "leaves")
+    await house.take()
+    await house.settle()
     moment = now()
     await asyncio.sleep(0.1)
-    await _erase(own_house, tenant, "leaves")
+    await _erase(house, tenant, "leaves")
+    await house.settle()
+    return tenant, moment
+
+
+async def test_what_somebody_adds_to_a_repository_stands_in_the_place_of_nothing(own_house: House) -> None:
+    tenant, moment = await _erased_since(own_house, "kept")
+    await own_house.services.backup.upkeep.fingerprint()
     await own_house.settle()
     genuine = own_house.stored("/wal/main/")[-1]
     _add_wal(genuine)
     await create_record(own_house.services, tenant, {"note": "after the thief"})
     await own_house.settle()  # what the thief says of the log does not tell where to go on
+    async with own_house.storing_wal():
+        drill = await own_house.command("backup", "drill", "--json", check=False)
+    assert drill.json["state"] == "passed", drill.out
     report = await own_house.services.backup.upkeep.verify(await own_house.services.backup.upkeep.complete(), by=SYSTEM)
     assert any("age file" in fault for fault in report.faults)
     for at, notes in ((moment, {"kept"}), (None, {"kept", "after the thief"})):
@@ -190,15 +203,7 @@ def _add_wal(genuine: Path) -> None:
 
 
 async def test_without_the_journal_the_keyring_still_keeps_the_erased_away(own_house: House) -> None:
-    tenant = (await create_tenant(own_house.services)).id
-    await define(own_house.services, tenant)
-    await create_record(own_house.services, tenant, {"note": "leaves"}, "leaves")
-    await own_house.take()
-    await own_house.settle()
-    moment = now()
-    await asyncio.sleep(0.1)
-    await _erase(own_house, tenant, "leaves")
-    await own_house.settle()
+    tenant, moment = await _erased_since(own_house)
     shutil.rmtree(own_house.repository / "journal")  # a thief of evidence, or a store that lost it
     with elsewhere() as copy:
         said = await own_house.restore(copy, moment)
