@@ -12,14 +12,13 @@ from bailee.backup.errors import BackupDamaged, KeyRefused, RepositoryUnavailabl
 from bailee.backup.manifest import Index, Manifest
 from bailee.backup.planning import Access, open_index
 from bailee.backup.tarindex import Entry, slices
-from bailee.backup.volumes import READERS, open_volume, unpack, volume_name
+from bailee.backup.volumes import READERS, SIZE, open_volume, unpack, volume_name
 from bailee.foundation.direct import keep_memory, pwrite_direct, reserve
 from bailee.foundation.errors import Error, StorageFull
 
 _FAULTS: dict[str, type[Error]] = {
     one.code: one for one in (BackupDamaged, KeyRefused, RepositoryUnavailable, StorageFull)
 }
-_LARGE = 8 * 1024 * 1024
 _AHEAD = 2 * READERS
 
 type Progress = Callable[[int], None]
@@ -120,7 +119,7 @@ def lay_out(entries: Iterable[Entry], directory: Path) -> None:
         path = directory / entry.name
         if entry.kind == "directory":
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        elif not entry.size or entry.size >= _LARGE:
+        elif not entry.size or entry.size >= SIZE:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             try:

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import psycopg
 import structlog
@@ -88,7 +87,10 @@ class Receiver:
                 (one.end, one.stored.name) for one in list_stretches(self._repository, prefix)
                 if one.timeline == timeline and not one.whole and start <= one.start < start + SEGMENT
             ]  # fmt: skip
-            segment = _Segment(self._store, self._store_locked, self._remove, prefix, timeline, start, parts)
+            segment = OpenSegment(
+                self._store, self._store_locked, self._repository.delete, prefix, timeline, start, parts,
+                locks=self._repository.locks,
+            )  # fmt: skip
             pg.send_query(f'START_REPLICATION SLOT "{SLOT}" PHYSICAL {lsn_text(start)} TIMELINE {timeline}'.encode())
             _await_copy(pg)
             self._receive(pg, segment)
@@ -100,15 +102,11 @@ class Receiver:
         self._store(name, content)
         lock_all(self._repository, [name], datetime.now(UTC) + self._kept)
 
-    def _remove(self, name: str, *, locked: bool) -> None:
-        if not (locked and self._repository.locks):  # rotation removes those
-            self._repository.delete(name)
-
     def encrypt_to(self, recipients: Sequence[Recipient]) -> None:
         """From the next object on."""
         self._recipients = list(recipients)
 
-    def _receive(self, pg: "pq.abc.PGconn", segment: "_Segment") -> None:
+    def _receive(self, pg: "pq.abc.PGconn", segment: "OpenSegment") -> None:
         told = time.monotonic()
         storing, gathering = _Timer(self._every), _Timer(max(_GATHER_SECONDS, self._every))
         while not self._stopping.is_set():
@@ -138,7 +136,7 @@ class Receiver:
             segment.store_part()
         self._tell(pg, segment)
 
-    def _take(self, pg: "pq.abc.PGconn", segment: "_Segment", message: bytes, told: float) -> float:
+    def _take(self, pg: "pq.abc.PGconn", segment: "OpenSegment", message: bytes, told: float) -> float:
         if message[:1] == b"w":
             _, start, _, _ = _HEADER.unpack_from(message)
             if segment.add(start, message[_HEADER.size :]):
@@ -148,7 +146,7 @@ class Receiver:
             return time.monotonic()
         return told
 
-    def _tell(self, pg: "pq.abc.PGconn", segment: "_Segment") -> None:
+    def _tell(self, pg: "pq.abc.PGconn", segment: "OpenSegment") -> None:
         """What is received, and what is safe: in the repository."""
         self.stored_lsn = segment.stored
         moment = int((time.time() - _EPOCH) * 1_000_000)
@@ -170,21 +168,21 @@ class _Timer:
         return due
 
 
-class _Remove(Protocol):
-    def __call__(self, name: str, *, locked: bool) -> None: ...
-
-
-class _Segment:
+class OpenSegment:
     """The segment that is being written, in memory, and how much of it is stored."""
 
     def __init__(
         self, put: Callable[[str, bytes], None], put_locked: Callable[[str, bytes], None],
-        remove: "_Remove", prefix: str, timeline: int, start: int, parts: list[tuple[int, str]],
+        remove: Callable[[str], object], prefix: str, timeline: int, start: int, parts: list[tuple[int, str]], *,
+        locks: bool,
     ) -> None:  # fmt: skip
-        """`parts`: what lies there of it already, and how far each reaches."""
+        """`parts`: what lies there of it already, and how far each reaches. `locks`: gathered parts cannot be removed;
+        rotation does that.
+        """
         self._put = put
         self._put_locked = put_locked
         self._remove = remove
+        self._locks = locks
         self._prefix = prefix
         self._timeline = timeline
         self._start = start
@@ -234,7 +232,7 @@ class _Segment:
         covered = [name for end, name in self._small if end <= self.stored]
         self._small = [(end, name) for end, name in self._small if end > self.stored]
         for name in covered:
-            self._remove(name, locked=False)
+            self._remove(name)
 
     def _store(self, put: Callable[[str, bytes], None], start: int) -> str:
         end = len(self._content)
@@ -247,10 +245,8 @@ class _Segment:
         self._put_locked(stored_name(self._name), bytes(self._content))
         self._start += SEGMENT
         self.stored = self._start
-        for _, name in self._small:
-            self._remove(name, locked=False)
-        for name in self._gathered:
-            self._remove(name, locked=True)
+        for name in [*(name for _, name in self._small), *([] if self._locks else self._gathered)]:
+            self._remove(name)
         self._content = bytearray()
         self._gathered_to, self._small, self._gathered = 0, [], []
 

@@ -101,13 +101,12 @@ def restore(
         say(described(one))
     objects = Index()
     if release is None:  # a key that does not fit is told before anything is written
-        objects = plan_objects(access, moment)
-        _journal(access, lenient=without_damaged_journal)
+        objects = _open(access, moment, lenient=without_damaged_journal)
     begin(target, plan)
     if release is not None:  # from here on it is used up, and nothing was opened before
         identity = with_services(lambda services: _use(services, release))
         access = msgspec.structs.replace(access, identities=[identity])
-        objects = plan_objects(access, moment)
+        objects = _open(access, moment, lenient=without_damaged_journal)
     _restore(here, access, plan, objects, target, opening, lenient=without_damaged_journal)
     say(f"Restored. Start it with: BAILEE_DATA={target.directory} bailee up")
 
@@ -150,6 +149,12 @@ def _restore(
     complete(target)
     say(f"Erased again: {done.erasures} people. Ended again: {done.terminations} customers. Held again: {done.holds}. "
         f"Revoked again: {done.revocations}. Ledger: {done.leaves} leaves verify.")  # fmt: skip
+
+
+def _open(access: Access, at: datetime | None, *, lenient: bool) -> Index:
+    """The objects of the moment. What cannot be read of the journal is told now, not after everything is restored."""
+    _journal(access, lenient=lenient)
+    return plan_objects(access, at)
 
 
 def _journal(access: Access, *, lenient: bool) -> list[Entry]:

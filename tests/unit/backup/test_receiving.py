@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bailee.backup.errors import BackupFailed
-from bailee.backup.receiving import _Segment
+from bailee.backup.receiving import OpenSegment
 from bailee.backup.repository import Stored
 from bailee.backup.wal import SEGMENT, Stretch, list_stretches
 
@@ -22,10 +22,15 @@ class _Store:
     def __init__(self, *, locks: bool) -> None:
         self.objects: dict[str, bytes] = {}
         self.locked: set[str] = set()
-        self._locks = locks
+        self.locks = locks
 
-    def segment(self, parts: Sequence[tuple[int, str]] = ()) -> _Segment:
-        return _Segment(self.put, self.put_locked, self.remove, "wal/main/1/00000001", 1, START, [*parts])
+    def segment(self, parts: Sequence[tuple[int, str]] = ()) -> OpenSegment:
+        return self.segment_at(START, parts)
+
+    def segment_at(self, start: int, parts: Sequence[tuple[int, str]]) -> OpenSegment:
+        return OpenSegment(
+            self.put, self.put_locked, self.remove, "wal/main/1/00000001", 1, start, [*parts], locks=self.locks
+        )
 
     def put(self, name: str, content: bytes) -> None:
         assert name not in self.objects
@@ -35,8 +40,8 @@ class _Store:
         self.put(name, content)
         self.locked.add(name)
 
-    def remove(self, name: str, *, locked: bool) -> None:
-        if not (self._locks and (locked or name in self.locked)):  # as a store refuses it
+    def remove(self, name: str) -> None:
+        if not (self.locks and name in self.locked):  # as a store refuses it
             del self.objects[name]
 
     def list(self, prefix: str) -> Sequence[Stored]:
@@ -65,9 +70,7 @@ def test_whatever_is_acknowledged_lies_there_across_restarts(seed: int, locks: b
         if segment is None or chance.random() < 0.1:
             begin = (acknowledged - START) // SEGMENT * SEGMENT
             parts = [(one.end, one.stored.name) for one in store.stretches() if one.start >= START + begin]
-            segment = _Segment(
-                store.put, store.put_locked, store.remove, "wal/main/1/00000001", 1, START + begin, parts
-            )
+            segment = store.segment_at(START + begin, parts)
             at = begin
         step = written[at : at + chance.randrange(1, SEGMENT // 3)]
         segment.add(START + at, step)
